@@ -1,0 +1,51 @@
+# Every target sets up what it needs in .venv, with python3 -m venv and pip alone.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+READY := $(VENV)/.ready
+# How many tests run at once; PYTEST_ARGS goes to pytest as it is, such as PYTEST_ARGS='-k outbox'.
+WORKERS ?= auto
+PYTEST_ARGS ?=
+# Without the real git servers their tests are skipped, and then nothing can be said about the coverage as a whole.
+MISSING := $(shell PATH="$$PATH:/usr/sbin:/sbin"; for each in sshd nginx fcgiwrap; do command -v $$each >/dev/null || echo $$each; done)
+COVERAGE := --cov --cov-report=term $(if $(MISSING),--cov-fail-under=0)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check format bench clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+
+demo: $(READY) ## let two agents exchange a question and an answer, on this machine alone
+	@$(RUN) peer_relay demo
+
+test: $(READY) ## run the whole test suite and measure its branch coverage
+	@$(RUN) pytest -n $(WORKERS) --dist worksteal $(COVERAGE) $(PYTEST_ARGS)
+
+check: $(READY) ## lint, formatting, types and the direction of imports
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+	@$(RUN) pytest -q tests/test_imports.py tests/test_house_style.py
+
+format: $(READY) ## rewrite the code as the formatter and the linter's safe fixes want it
+	@$(RUN) ruff check --fix-only --quiet .
+	@$(RUN) ruff format .
+
+bench: $(READY) ## run the benchmarks
+	@$(RUN) benchmarks
+
+clean: ## remove .venv and everything else that was generated
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find peer_relay tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# The stamp is written last: without it, or without a Python that starts, .venv is half made and is made again.
+$(READY): pyproject.toml peer_relay/__init__.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "peer-relay needs Python 3.11 or newer, and '$(PYTHON)' is not. Name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@if [ ! -e $@ ] || ! $(VENV)/bin/python -c ''; then echo "making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); fi
+	@echo "installing peer-relay and its development tools into $(VENV)"
+	@$(RUN) pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

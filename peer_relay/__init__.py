@@ -1,0 +1,3 @@
+"""peer-relay: two developers' coding agents ask each other questions through a shared git repository."""
+
+__version__ = "0.1.0"
