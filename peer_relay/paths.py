@@ -1,0 +1,73 @@
+"""Names in a room's branch: where each record is stored, and nothing else builds or reads such a name.
+
+1. `path_for` and `parse_path` are inverses: `parse_path(path_for(p)) == p`, and whatever `parse_path` accepts is
+   spelt in exactly one way.
+2. Names alone tell the state of a room: a `.question.json` without its `.answer.json` is open.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from peer_relay.records import PEER_PATTERN, ULID_PATTERN, Answer, Question, parse, ulid_ms
+from peer_relay.times import MAX_MS, format_date
+
+ROOM_FILE = "room.json"
+
+_PATH = re.compile(rf"({PEER_PATTERN})/(\d{{4}}-\d\d-\d\d)/({ULID_PATTERN})\.(question|answer)\.json", re.ASCII)
+
+
+class Kind(Enum):
+    """The two kinds of record in an exchange, by the word in their file name."""
+
+    QUESTION = "question"
+    ANSWER = "answer"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a record of an exchange is stored.
+
+    Attributes:
+        question_id: the id of the exchange (a ULID).
+        asker: the peer that asked; its id is the first folder, for the answer too.
+        kind: question or answer.
+    """
+
+    question_id: str
+    asker: str
+    kind: Kind
+
+
+def branch_ref(room_id: str) -> str:
+    """Return the full name of a room's branch."""
+    return f"refs/heads/peer-relay/{room_id}"
+
+
+def path_for(place: Place) -> str:
+    """Return the path of a record's file, with `/` between its three parts."""
+    date = format_date(ulid_ms(place.question_id))
+    return f"{place.asker}/{date}/{place.question_id}.{place.kind.value}.json"
+
+
+def parse_path(path: str) -> Place:
+    """Return the place that a path names.
+
+    Raises:
+        ValueError: no record of a room is ever stored under this path.
+    """
+    match = _PATH.fullmatch(path)
+    if match is None or ulid_ms(match[3]) > MAX_MS or format_date(ulid_ms(match[3])) != match[2]:
+        raise ValueError("not the path of a record")
+    return Place(question_id=match[3], asker=match[1], kind=Kind(match[4]))
+
+
+def parse_exchange_record(kind: Kind, data: bytes) -> Question | Answer:
+    """Return the record that a file of this kind holds.
+
+    Raises:
+        InvalidRecord: as `peer_relay.records.parse` says.
+    """
+    return parse(Question, data) if kind is Kind.QUESTION else parse(Answer, data)
