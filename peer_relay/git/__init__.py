@@ -1,0 +1,1 @@
+"""Everything that knows dulwich: no other package of peer-relay imports it."""

@@ -1,0 +1,142 @@
+"""Logins for http(s): where they are looked for, in which order, and what to tell a person when one is refused.
+
+1. The order is: the address, `PEER_RELAY_GIT_USERNAME` and `PEER_RELAY_GIT_PASSWORD`, `GITHUB_TOKEN` or `GH_TOKEN` for
+   github.com alone, and git's credential helper. The first that is there is used; no other is tried after it.
+2. The helper is asked only when the remote refused a request without a login, and at most once in an operation.
+3. An operation tries at most two logins, having none counted as one: some hosts lock out an address that fails often.
+4. No secret is in an argument vector, a `repr` or a message (I10). The helper gets what it needs on its standard input.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from peer_relay.git import process
+
+if TYPE_CHECKING:
+    from peer_relay.deadline import Deadline
+    from peer_relay.git.environment import NetworkEnvironment
+    from peer_relay.git.remote import Remote
+
+# Forges take any name beside a token; GitHub documents this one.
+_TOKEN_USERNAME = "x-access-token"  # noqa: S105 - a user name that everybody knows
+_ATTEMPTS = 2
+
+FROM_ADDRESS = "it does not accept the user name and password in the address; check both and that they may write"
+FROM_VARIABLES = (
+    "it does not accept the user name and password from PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD; check "
+    "both and that the token may write"
+)
+FROM_GITHUB = (
+    "it does not accept the token from GITHUB_TOKEN or GH_TOKEN; check that it is current and may write to this "
+    "repository"
+)
+FROM_HELPER = (
+    "it does not accept what git's credential helper returned; log in again with the helper, or set "
+    "PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD"
+)
+NONE_FOUND = (
+    "no credentials were found; set PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD, or store a login in git's "
+    "credential helper"
+)
+
+
+@dataclass(frozen=True)
+class Login:
+    """A user name and password, and the clause that says where they came from and what to do if they are refused."""
+
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+    source: str
+
+    @property
+    def header(self) -> str:
+        """The value of the Authorization header (RFC 7617)."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown, in each form in which a remote could repeat it."""
+        return (self.password, self.header.removeprefix("Basic "))
+
+
+class Logins:
+    """The logins of one remote, and which of them an operation uses."""
+
+    def __init__(self, remote: Remote, environment: NetworkEnvironment) -> None:
+        self._remote = remote
+        self._environment = environment
+        self._attempts = 0
+        self.current = configured_login(remote, environment)
+
+    def begin_operation(self) -> None:
+        """Start counting attempts anew. A login that worked stays."""
+        self._attempts = 0
+
+    def next(self, deadline: Deadline) -> bool:
+        """After a refusal, find another login; False if there is none to try.
+
+        Only having none, or an older answer of the helper, leads to asking the helper: see 1.
+        """
+        self._attempts += 1
+        from_helper = self.current is None or self.current.source == FROM_HELPER
+        if self._attempts >= _ATTEMPTS or not from_helper:
+            return False
+        refused, self.current = self.current, ask_helper(self._remote, self._environment, deadline)
+        return self.current not in (None, refused)
+
+    @property
+    def refusal(self) -> str:
+        """The clause for `AuthenticationFailed.source` after the last refusal."""
+        return NONE_FOUND if self.current is None else self.current.source
+
+
+def configured_login(remote: Remote, environment: NetworkEnvironment) -> Login | None:
+    """Return the login that is known without asking anybody, or None."""
+    if remote.password is not None:
+        return Login(remote.username or "", remote.password, FROM_ADDRESS)
+    if environment.git_password is not None:
+        username = environment.git_username or remote.username or _TOKEN_USERNAME
+        return Login(username, environment.git_password, FROM_VARIABLES)
+    if environment.github_token is not None and remote.scheme == "https" and remote.host.lower() == "github.com":
+        return Login(_TOKEN_USERNAME, environment.github_token, FROM_GITHUB)
+    return None
+
+
+def ask_helper(remote: Remote, environment: NetworkEnvironment, deadline: Deadline) -> Login | None:
+    """Ask git's credential helper without letting it ask a person; None if it knows nothing or there is no git."""
+    git = shutil.which("git", path=environment.environ.get("PATH", os.defpath))
+    if git is None or not os.path.isabs(git):  # noqa: PTH117 - on Windows a relative hit is one in the working folder
+        return None
+    question = {"protocol": remote.scheme, "host": remote.authority, "path": unquote(remote.path).lstrip("/")}
+    if username := remote.username or environment.git_username:
+        question["username"] = username
+    text = "".join(f"{name}={value}\n" for name, value in question.items()) + "\n"
+    reply = _run([git, "-c", "credential.interactive=false", "credential", "fill"], text, environment, deadline)
+    found = dict(line.partition("=")[::2] for line in reply.splitlines())
+    if not found.get("username") or "password" not in found:
+        return None
+    return Login(found["username"], found["password"], FROM_HELPER)
+
+
+def _run(argv: list[str], text: str, environment: NetworkEnvironment, deadline: Deadline) -> str:
+    """Return what a program prints when it is given a text, or nothing if it fails or does not end in time."""
+    try:
+        child = process.start(argv, environment.environ)
+    except OSError:
+        return ""
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            printed, _ = child.communicate(text.encode(), timeout=deadline.remaining_s())
+            return printed.decode("utf-8", "replace") if child.returncode == 0 else ""
+        return ""
+    finally:
+        process.kill(child)
+        process.end(child, 1.0)

@@ -1,0 +1,232 @@
+"""I2 in one place: the one way in which a commit of a room is built, and the proof that a commit was built that way.
+
+Writing and checking share `draft_step`: a commit is accepted only if building it anew, from its parent and its record,
+gives the same bytes (its signature aside). So no commit can hold anything that its record does not determine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from peer_relay.commits import (
+    Message,
+    ParsedCommit,
+    answer_message,
+    archive_message,
+    build,
+    has_right_mac,
+    question_message,
+    room_message,
+    take_apart,
+)
+from peer_relay.errors import IllegalStep, InvalidRecord, RefusedCommit
+from peer_relay.git.trees import Draft, Source, files_of, find_file, with_file, without_files
+from peer_relay.ledger import Add, Archive, Ledger, Step
+from peer_relay.paths import ROOM_FILE, Kind, Place, parse_exchange_record, parse_path, path_for
+from peer_relay.records import Answer, Question, Room, canonical_bytes, parse
+from peer_relay.store import Arrival, Snapshot
+
+if TYPE_CHECKING:
+    from peer_relay.keys import RoomKeys
+
+
+def draft_room(draft: Draft, room: Room, mac_key: bytes) -> str:
+    """Add the room's first commit to a draft and return its id."""
+    tree = with_file(draft, None, ROOM_FILE, draft.add("blob", canonical_bytes(room)))
+    return draft.add("commit", build(tree, None, room_message(room), mac_key))
+
+
+def draft_step(draft: Draft, tip: str, step: Step, mac_key: bytes) -> str:
+    """Add the commit of one step, with everything it needs, to a draft and return its id.
+
+    Args:
+        draft: gets the new objects.
+        tip: the commit that the new one follows.
+        step: what it does; whether it may is the ledger's business.
+        mac_key: the room's.
+    """
+    parent = take_apart(draft.raw("commit", tip))
+    if isinstance(step, Archive):
+        tree = without_files(draft, parent.tree, map(path_for, step.places)) or ""
+        message = archive_message(parent.message.stamp)
+    else:
+        blob = draft.add("blob", canonical_bytes(step.record))
+        tree = with_file(draft, parent.tree, path_for(step.place), blob)
+        message = _message(step)
+    return draft.add("commit", build(tree, tip, message, mac_key))
+
+
+def _message(step: Add) -> Message:
+    if isinstance(step.record, Question):
+        return question_message(step.record)
+    return answer_message(step.record, step.author)
+
+
+def read_record(source: Draft, tree: str, place: Place, room_id: str) -> Question | Answer:
+    """Return the record at a place of a tree.
+
+    Raises:
+        ValueError: there is none, or it says other things than its place.
+        InvalidRecord: it is not canonical or breaks a rule.
+    """
+    blob = find_file(source, tree, path_for(place))
+    if blob is None:
+        raise ValueError(f"it does not hold the {place.kind.value} that it names")
+    return _record(source, blob, place, room_id)
+
+
+def _record(source: Source, blob: str, place: Place, room_id: str) -> Question | Answer:
+    record = parse_exchange_record(place.kind, source.raw("blob", blob))
+    if record.id != place.question_id or (isinstance(record, Question) and record.asker_id != place.asker):
+        raise ValueError(f"the {place.kind.value} in it says another id or asker than its path")
+    if record.room != room_id:
+        raise ValueError(f"the {place.kind.value} in it belongs to another room")
+    return record
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Checks the commits of one room.
+
+    Attributes:
+        keys: the room's id and MAC key.
+    """
+
+    keys: RoomKeys
+
+    def first_look(self, source: Source, tip: str) -> Snapshot:
+        """Verify a tip without knowing anything before it: its commit, and the whole of its tree at once.
+
+        Args:
+            source: holds the tip, everything below it, and the same of its parent if it has one (depth 2).
+            tip: the branch's commit.
+
+        Raises:
+            RefusedCommit: something is not as it must be; the room is refused as a whole.
+            UnsupportedFormat: the room is of another format.
+        """
+        try:
+            commit = self._authentic(source, tip)
+            snapshot = Snapshot(tip, self._whole_tree(source, commit.tree))
+            if commit.parent is None:
+                self._expect_room(source, commit, snapshot.ledger)
+            else:
+                parent = Snapshot(commit.parent, self._names_of(source, commit.parent, snapshot.ledger.room))
+                self._expect_step(source, commit, parent)
+        except (ValueError, InvalidRecord, IllegalStep) as error:
+            raise RefusedCommit(commit=tip, reason=_clause(error)) from error
+        return snapshot
+
+    def next(self, source: Source, known: Snapshot, commit_id: str) -> tuple[Snapshot, Arrival | None]:
+        """Verify the commit that follows a verified one.
+
+        Returns:
+            The snapshot at it, and what it added (None for an archive commit).
+
+        Raises:
+            RefusedCommit: it is not exactly the commit that its record demands.
+        """
+        try:
+            commit = self._authentic(source, commit_id)
+            step, ledger = self._expect_step(source, commit, known)
+        except (ValueError, InvalidRecord, IllegalStep) as error:
+            raise RefusedCommit(commit=commit_id, reason=_clause(error)) from error
+        return Snapshot(commit_id, ledger), Arrival(commit_id, step.place) if isinstance(step, Add) else None
+
+    def record(self, draft: Draft, wanted: Arrival) -> Question | Answer:
+        """Return a record from the tree of a verified commit.
+
+        Raises:
+            RefusedCommit: the tree holds no such record, or not in canonical form.
+        """
+        try:
+            tree = take_apart(draft.raw("commit", wanted.commit)).tree
+            return read_record(draft, tree, wanted.place, self.keys.room_id)
+        except (ValueError, InvalidRecord) as error:
+            raise RefusedCommit(commit=wanted.commit, reason=_clause(error)) from error
+
+    def arrival(self, source: Source, commit_id: str, room: Room) -> tuple[Arrival | None, str | None]:
+        """Read what an older commit of a verified history says it added, and its parent.
+
+        The hash chain from a verified commit vouches that this is the room's history; the MAC is checked again.
+
+        Raises:
+            RefusedCommit: it is not in the form of a room's commits.
+        """
+        try:
+            commit = self._authentic(source, commit_id)
+            place = None if commit.message.question_id is None else _place(commit, room)
+        except ValueError as error:
+            raise RefusedCommit(commit=commit_id, reason=_clause(error)) from error
+        return None if place is None else Arrival(commit_id, place), commit.parent
+
+    def _authentic(self, source: Source, commit_id: str) -> ParsedCommit:
+        commit = take_apart(source.raw("commit", commit_id))
+        if not has_right_mac(commit, self.keys.mac_key):
+            raise ValueError("its Room-Mac is wrong")
+        return commit
+
+    def _whole_tree(self, source: Source, tree: str) -> Ledger:
+        files = files_of(Draft(source), tree)
+        if ROOM_FILE not in files:
+            raise ValueError(f"it holds no {ROOM_FILE}")
+        room = parse(Room, source.raw("blob", files[ROOM_FILE]))
+        if room.room != self.keys.room_id:
+            raise ValueError(f"its {ROOM_FILE} belongs to another room")
+        ledger = Ledger.from_paths(room, files)
+        for path, blob in files.items():
+            if path != ROOM_FILE:
+                _record(source, blob, parse_path(path), room.room)
+        return ledger
+
+    def _names_of(self, source: Source, commit_id: str, room: Room) -> Ledger:
+        """Return the state that the names at a commit tell, for a parent that is not itself examined."""
+        return Ledger.from_paths(room, files_of(Draft(source), take_apart(source.raw("commit", commit_id)).tree))
+
+    def _expect_room(self, source: Source, commit: ParsedCommit, ledger: Ledger) -> None:
+        draft = Draft(source)
+        self._expect(draft, commit, draft_room(draft, ledger.room, self.keys.mac_key))
+
+    def _expect_step(self, source: Source, commit: ParsedCommit, known: Snapshot) -> tuple[Step, Ledger]:
+        if commit.parent != known.tip:
+            raise ValueError("it does not follow the commit before it")
+        draft = Draft(source)
+        step = self._step(draft, commit, known.ledger)
+        ledger = known.ledger.apply(step)
+        self._expect(draft, commit, draft_step(draft, known.tip, step, self.keys.mac_key))
+        return step, ledger
+
+    def _step(self, draft: Draft, commit: ParsedCommit, ledger: Ledger) -> Step:
+        if commit.message.question_id is None:
+            return ledger.archive()
+        place = _place(commit, ledger.room)
+        record = read_record(draft, commit.tree, place, self.keys.room_id)
+        return Add(place, record, commit.message.stamp.peer)
+
+    def _expect(self, draft: Draft, commit: ParsedCommit, rebuilt: str) -> None:
+        """Compare with what this program would have written, and say what differs."""
+        expected = draft.raw("commit", rebuilt)
+        if expected == commit.unsigned:
+            return
+        if take_apart(expected).tree != commit.tree:
+            raise ValueError("its files are not those of its parent and this one change")
+        raise ValueError("its author, time or message is not what its record demands")
+
+
+def _place(commit: ParsedCommit, room: Room) -> Place:
+    """Return the place of the record that a commit names in its subject, its author and its trailer."""
+    message, peers = commit.message, room.peers
+    if message.stamp.peer not in peers:
+        raise ValueError("its author is not a peer of this room")
+    kind = Kind.ANSWER if message.subject.startswith(f"{message.stamp.peer} answers: ") else Kind.QUESTION
+    other = peers[0] if message.stamp.peer == peers[1] else peers[1]
+    return Place(message.question_id or "", message.stamp.peer if kind is Kind.QUESTION else other, kind)
+
+
+def _clause(error: Exception) -> str:
+    if isinstance(error, IllegalStep):
+        return error.reason
+    if isinstance(error, InvalidRecord):
+        return f"its {error.kind} is not acceptable ({'; '.join(map(str, error.problems))})"
+    return str(error)

@@ -1,0 +1,258 @@
+"""A mailbox that is a folder on this machine or on a shared disk: the `Transport` for a path.
+
+It reads and writes the repository's own files, because dulwich's client for local paths adds a pack to the shared
+repository at each push and reads branches after it has collected their objects.
+
+1. Objects are durable before the branch points to them, and the branch is durable before `push` returns.
+2. The branch is compared and replaced under its lock file, which is what git and everybody else who writes there takes.
+3. Another program's lock is never broken: on a shared disk its owner may be alive on another machine.
+4. No object is built before its size, and the sizes of what it is stored as a difference to, are known to be small.
+5. The repository is opened for each call: nothing is kept that another program could change meanwhile.
+
+Not promised: the deadline does not interrupt a system call, which on a network disk may hang.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from dulwich.errors import NotGitRepository
+from dulwich.file import FileLocked, GitFile, adjust_shared_perm
+from dulwich.object_format import DEFAULT_OBJECT_FORMAT
+from dulwich.objects import ObjectID, valid_hexsha
+from dulwich.pack import PackFileDisappeared
+from dulwich.refs import DiskRefsContainer, Ref
+from dulwich.repo import InvalidWorktreeConfiguration, Repo, UnsupportedExtension, UnsupportedVersion
+
+from peer_relay.disk import sync_folder
+from peer_relay.errors import (
+    AccessDenied,
+    DeadlineExceeded,
+    MalformedPack,
+    Moved,
+    NotAGitServer,
+    OutcomeUnknown,
+    PushRefused,
+    RepositoryNotFound,
+    Unreachable,
+)
+from peer_relay.git.collect import Collector
+from peer_relay.git.packfile import DAMAGE
+from peer_relay.git.packs import write_loose
+from peer_relay.git.transport import FetchReply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dulwich.file import SharedPerm, _GitFile
+    from dulwich.objects import ShaFile
+
+    from peer_relay.deadline import Deadline
+    from peer_relay.errors import TransportError
+    from peer_relay.git.remote import Remote
+    from peer_relay.git.transport import FetchRequest
+
+_LOCK_WAIT_S = 0.01
+# A push holds the lock for milliseconds, so one that is this old was left behind.
+_ABANDONED_S = 600.0
+_REF_BYTES = 1024
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class LocalTransport:
+    """The repository at a path, bare or with a working tree, in the places where git looks for it."""
+
+    def __init__(self, remote: Remote) -> None:
+        self._path = Path(remote.path)
+        self._display = remote.display
+
+    @property
+    def remote(self) -> str:
+        """The path as it may be shown."""
+        return self._display
+
+    def close(self) -> None:
+        """Do nothing: nothing is kept between calls."""
+
+    def read_ref(self, ref: bytes, deadline: Deadline) -> bytes | None:
+        """Return the commit that a branch points to, or None; see `Transport.read_ref`."""
+        with self._errors("read"), self._open() as repo:
+            self._check(deadline)
+            return self._read(repo, ref)
+
+    def fetch(self, request: FetchRequest, sink: BinaryIO, deadline: Deadline) -> FetchReply:
+        """Write what the clone lacks as one pack; see `Transport.fetch`."""
+        start = sink.tell()
+        with self._errors("read"):
+            try:
+                return self._fetch(request, sink, deadline)
+            except (KeyError, PackFileDisappeared, FileNotFoundError):
+                # Somebody repacked the repository in between. What is missing the second time is missing.
+                sink.seek(start)
+                sink.truncate()
+                return self._fetch(request, sink, deadline)
+
+    def push(
+        self, ref: bytes, expected: bytes | None, new: bytes, objects: Sequence[ShaFile], deadline: Deadline
+    ) -> None:
+        """Move the branch by compare-and-swap; see `Transport.push`."""
+        with self._errors("write"), self._open() as repo:
+            self._check(deadline)
+            if self._is_done(repo, ref, expected, new):
+                return
+            write_loose(repo.object_store, objects, durable=True)
+            self._swap(repo, ref, expected, new, deadline)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Reading
+
+    def _fetch(self, request: FetchRequest, sink: BinaryIO, deadline: Deadline) -> FetchReply:
+        with self._open() as repo:
+            tip = self._read(repo, request.ref)
+            if tip is None or tip == request.have:
+                return FetchReply(tip=tip)
+            with Collector(repo, self._display, lambda: self._check(deadline)) as collector:
+                shallow = collector.collect(ObjectID(tip), request)
+                collector.write(sink, request.max_bytes)
+            return FetchReply(tip=tip, shallow=shallow)
+
+    def _open(self) -> Repo:
+        """Open the repository at the path, or at the path with `.git` behind it, as git does."""
+        try:
+            repo = Repo(str(self._path))
+        except NotGitRepository:
+            repo = Repo(f"{self._path}.git")
+        if isinstance(repo.refs, DiskRefsContainer) and repo.object_format is DEFAULT_OBJECT_FORMAT:
+            return repo
+        repo.close()
+        reason = "the repository is of a newer form, with SHA-256 names or a reftable"
+        raise NotAGitServer(remote=self._display, reason=reason)
+
+    def _read(self, repo: Repo, ref: bytes) -> bytes | None:
+        """Return where a branch points to.
+
+        dulwich's own look-up takes a file that may not be read for one that is not there.
+        """
+        try:
+            with _ref_path(repo, ref).open("rb") as file:
+                value = file.read(_REF_BYTES).rstrip(b"\r\n")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            packed = repo.refs.get_packed_refs().get(Ref(ref))
+            if packed is None:
+                return None
+            value = packed
+        if not valid_hexsha(value):
+            raise MalformedPack(remote=self._display, reason="the branch's file does not hold the name of a commit")
+        return value
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Writing
+
+    def _is_done(self, repo: Repo, ref: bytes, expected: bytes | None, new: bytes) -> bool:
+        """Whether the branch is at `new` already; `Moved` if it is neither there nor at `expected`."""
+        current = self._read(repo, ref)
+        if current not in (expected, new):
+            raise Moved(remote=self._display)
+        return current == new
+
+    def _swap(self, repo: Repo, ref: bytes, expected: bytes | None, new: bytes, deadline: Deadline) -> None:
+        path, permissions = _ref_path(repo, ref), repo.object_store.shared_perm
+        created = self._make_folders(path.parent, permissions)
+        file = self._lock(path, permissions, deadline)
+        try:
+            if self._is_done(repo, ref, expected, new):
+                return
+            self._refuse_conflict(repo, ref, path)
+            file.write(new + b"\n")
+            file.close()  # flushes to the disk, then renames
+        finally:
+            file.abort()  # does nothing after close
+        try:
+            for folder in [path.parent, *created]:
+                sync_folder(folder)
+        except OSError as error:
+            raise OutcomeUnknown(remote=self._display, reason=_reason(error)) from error
+
+    def _make_folders(self, folder: Path, permissions: SharedPerm | None) -> list[Path]:
+        """Make a branch's folders and return those whose list of names has changed."""
+        missing = [each for each in [folder, *folder.parents] if not each.exists()]
+        try:
+            for each in reversed(missing):
+                each.mkdir(exist_ok=True)
+                adjust_shared_perm(each, permissions)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise self._conflict() from error
+        return [each.parent for each in missing]
+
+    def _lock(self, path: Path, permissions: SharedPerm | None, deadline: Deadline) -> _GitFile:
+        while True:
+            try:
+                return GitFile(path, "wb", shared_perm=permissions)
+            except FileLocked:
+                self._wait_for_lock(path.with_name(f"{path.name}.lock"), deadline)
+            except NotADirectoryError as error:
+                raise self._conflict() from error
+
+    def _wait_for_lock(self, lock: Path, deadline: Deadline) -> None:
+        """Wait a moment, unless the lock was left behind or the time is over (3)."""
+        age_s = 0.0
+        with suppress(FileNotFoundError):
+            age_s = time.time() - lock.stat().st_mtime
+        if age_s > _ABANDONED_S:
+            reason = f"its lock {lock} is {age_s / 60:.0f} minutes old; remove that file if no git is at work there"
+            raise Unreachable(remote=self._display, reason=reason)
+        if deadline.remaining_s() <= _LOCK_WAIT_S:
+            raise Unreachable(remote=self._display, reason=f"another program holds its lock {lock}")
+        time.sleep(_LOCK_WAIT_S)
+
+    def _refuse_conflict(self, repo: Repo, ref: bytes, path: Path) -> None:
+        packed = repo.refs.get_packed_refs()
+        if path.is_dir() or any(name.startswith(ref + b"/") or ref.startswith(name + b"/") for name in packed):
+            raise self._conflict()
+
+    def _conflict(self) -> PushRefused:
+        words = "there is another branch whose name begins with the room's, or is the beginning of it"
+        return PushRefused(remote=self._display, words=words)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Both
+
+    def _check(self, deadline: Deadline) -> None:
+        if deadline.expired:
+            raise DeadlineExceeded(remote=self._display, seconds=deadline.seconds)
+
+    @contextmanager
+    def _errors(self, act: str) -> Iterator[None]:
+        """Turn what dulwich and the system raise into the contract's errors."""
+        try:
+            yield
+        except NotGitRepository as error:
+            raise RepositoryNotFound(remote=self._display) from error
+        except (UnsupportedVersion, UnsupportedExtension, InvalidWorktreeConfiguration) as error:
+            raise NotAGitServer(remote=self._display, reason="the repository needs a newer git") from error
+        except DAMAGE as error:
+            reason = f"an object or file of the repository cannot be read: {type(error).__name__}"
+            raise MalformedPack(remote=self._display, reason=reason) from error
+        except OSError as error:
+            raise self._system_error(act, error) from error
+
+    def _system_error(self, act: str, error: OSError) -> TransportError:
+        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+            return AccessDenied(remote=self._display, act=act, reason=_reason(error))
+        if error.errno in _FULL:
+            return PushRefused(remote=self._display, words=_reason(error))
+        return Unreachable(remote=self._display, reason=_reason(error))
+
+
+def _ref_path(repo: Repo, ref: bytes) -> Path:
+    assert isinstance(repo.refs, DiskRefsContainer)  # noqa: S101 - as `_open` has made sure
+    return Path(os.fsdecode(repo.refs.refpath(Ref(ref))))
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__

@@ -1,0 +1,118 @@
+"""What the words of a remote mean: which of our errors a refused push or a failed contact is.
+
+Pure text in, error out. git has no error numbers on the wire, so these tables are all there is; they hold the words of
+git itself, OpenSSH, PuTTY, GitHub and GitLab.
+
+1. A race is only what git calls one. A branch that can never be written is no race: the caller would try for ever.
+2. Words that are shown have been through `clean`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from peer_relay.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    Moved,
+    OutcomeUnknown,
+    PushRefused,
+    RepositoryNotFound,
+    TransportError,
+    Unreachable,
+)
+from peer_relay.git.words import LIMIT, clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+KEY_REFUSED = (
+    "it accepts none of this machine's ssh keys; add your public key there, or load the right one with ssh-add, and "
+    "try ssh by hand"
+)
+HOST_KEY_UNKNOWN = (
+    "its ssh host key is not known here or has changed; compare it with the host's own, then accept it by connecting "
+    "once with ssh by hand"
+)
+GIT_MISSING = "git is not installed on that machine, or not on the PATH that it gives to ssh"
+
+# The reasons that git-receive-pack and the forges give for a branch when somebody else was faster.
+_RACE = re.compile(
+    r"failed to update ref|cannot lock ref|is at \w+ but expected|non-fast-forward|fetch first|stale info|"
+    r"incorrect old value provided|reference already exists|reference does not exist"
+)
+# What they say beside such a reason when it was no race: another branch is in the way, or a lock that was left behind.
+_BLOCKED = re.compile(r"exists; cannot create|unable to create .*\.lock.*file exists", re.DOTALL)
+_NOT_WRITABLE = re.compile(
+    r"unable to create temporary object directory|permission denied|insufficient permission|read-only file system"
+)
+_OUTAGE = re.compile(r"^failure$|internal server error|fatal error in commit_refs")
+
+_HOST_KEY = re.compile(r"host key verification failed|host identification has changed|host key is (not known|unknown)")
+_KEY = re.compile(
+    r"permission denied(, please try again| \([a-z0-9,-]+\))|too many authentication failures|"
+    r"no supported authentication methods"
+)
+_NO_GIT = re.compile(r"command not found|git-(upload|receive)-pack: not found|not recognized as an internal")
+_NO_REPOSITORY = re.compile(
+    r"does not appear to be a git repository|repository.{0,200}not found|not a git repository|no such repository|"
+    r"could not be found|does not exist"
+)
+_NO_ACCESS = re.compile(
+    r"permission denied|permission to .{0,200} denied|access denied|read.only|not allowed|insufficient permission|"
+    r"dubious ownership|deploy key|write access"
+)
+
+
+def push_refusal(remote: str, reason: str, said: str, secrets: Iterable[str] = ()) -> TransportError:
+    """Return what it means that a remote answered a push with `ng` for the branch, or could not unpack.
+
+    Args:
+        remote: the address as it may be shown.
+        reason: the remote's own reason, in a few words.
+        said: everything else it said meanwhile, such as the output of a hook.
+        secrets: strings to hide in what is shown.
+    """
+    short, everything = reason.lower(), f"{said}\n{reason}".lower()
+    words = _together(said, reason, secrets)
+    if _OUTAGE.search(short):
+        return OutcomeUnknown(remote=remote, reason=words)
+    if _NOT_WRITABLE.search(short):
+        return AccessDenied(remote=remote, act="write", reason=words)
+    if not _RACE.search(short) or _BLOCKED.search(everything):
+        return PushRefused(remote=remote, words=words)
+    if _NOT_WRITABLE.search(everything):
+        return AccessDenied(remote=remote, act="write", reason=words)
+    return Moved(remote=remote)
+
+
+def contact_failure(remote: str, act: str, words: str, secrets: Iterable[str] = ()) -> TransportError:
+    """Return what the last words of a contact that failed mean, those of ssh or of a git server.
+
+    Args:
+        remote: the address as it may be shown.
+        act: `read` or `write`, whichever was tried.
+        words: what was said.
+        secrets: strings to hide in what is shown.
+    """
+    shown, lower = clean(words, secrets=secrets).rstrip("."), words.lower()
+    if _HOST_KEY.search(lower):
+        return Unreachable(remote=remote, reason=HOST_KEY_UNKNOWN)
+    if _KEY.search(lower):
+        return AuthenticationFailed(remote=remote, source=KEY_REFUSED)
+    if _NO_GIT.search(lower):
+        return Unreachable(remote=remote, reason=GIT_MISSING)
+    if _NO_REPOSITORY.search(lower):
+        return RepositoryNotFound(remote=remote)
+    if _NO_ACCESS.search(lower):
+        return AccessDenied(remote=remote, act=act, reason=shown)
+    return Unreachable(remote=remote, reason=shown or "the connection was closed without a word")
+
+
+def _together(said: str, reason: str, secrets: Iterable[str]) -> str:
+    """Return a remote's story and its reason as one text; the reason is short and comes last, so it is never cut."""
+    secrets = tuple(secrets)
+    short = clean(reason, secrets=secrets, limit=LIMIT // 3)
+    story = clean(said, secrets=secrets, limit=LIMIT - len(short) - len(" ()"))
+    return f"{story} ({short})" if story and story != short else short

@@ -1,0 +1,229 @@
+"""Take packs of unverified objects into the private clone, write loose objects, and keep their number small.
+
+1. All or nothing: every object of a pack is decoded and checked before the first one is written.
+2. Only blobs, trees and commits come in. That they are well formed says nothing about whether they belong to a room.
+3. The memory needed follows the largest object, not the pack.
+4. Small packs become loose objects, because an open pack costs four file descriptors for as long as the clone is open;
+   `maintain` packs them together when there are many.
+5. The caller holds the clone's lock, so a temporary file that is found here was left by a process that is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from dulwich.file import adjust_shared_perm
+from dulwich.object_format import DEFAULT_OBJECT_FORMAT
+from dulwich.objects import Blob, Commit, ObjectID, Tree
+from dulwich.pack import PackData, PackInflater, full_unpacked_object
+
+from peer_relay.disk import sync_folder
+from peer_relay.errors import DamagedClone, MalformedPack, StateUnusable
+from peer_relay.git.packfile import DAMAGE, PackLimits, scan_pack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from dulwich.object_store import DiskObjectStore
+    from dulwich.objects import RawObjectID, ShaFile
+    from dulwich.repo import Repo
+
+__all__ = ["FIRST_FETCH", "PackLimits", "ingest", "maintain", "needs_refetch", "write_loose"]
+
+# A record's file is at most 256 KiB; a little more lets the rule about records name the file instead.
+FIRST_FETCH = PackLimits(max_objects=20_000, max_object_bytes=(256 << 10) + 4096, max_total_bytes=256 << 20)
+
+# Windows neither replaces nor removes a read-only file.
+_OBJECT_MODE = 0o666 if os.name == "nt" else 0o444
+_LOOSE_LIMIT = 500
+_CROWDED = 2_048
+_MAX_PACKS = 32
+# Object names are evenly distributed, so a few of the 256 folders tell how full all of them are.
+_SAMPLE = ("17", "4e", "a3", "d8")
+
+
+def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits) -> int:
+    """Take a pack into the clone.
+
+    Args:
+        repo: the private clone, under its lock.
+        file: what `Transport.fetch` wrote, readable and seekable; it may be empty. Thin with respect to the clone.
+        remote: where it came from, as errors name it.
+        limits: the most that it may hold.
+
+    Returns:
+        The number of objects taken in; 0 for an empty file.
+
+    Raises:
+        TooLarge: it holds more than the limits allow.
+        MalformedPack: it or one of its objects is damaged or not allowed. Nothing was written.
+        DamagedClone: an object here that the pack builds on cannot be read.
+        StateUnusable: the clone's folder cannot be written.
+    """
+    file.flush()
+    if file.seek(0, 2) == 0:
+        return 0
+    count = scan_pack(file, limits, remote=remote)
+    if count == 0:
+        return 0
+    try:
+        file.seek(0)
+        with closing(PackData.from_file(file, DEFAULT_OBJECT_FORMAT)) as data:
+            for obj in _inflate(repo.object_store, data):
+                _check(obj, remote)
+            if count <= _LOOSE_LIMIT:
+                write_loose(repo.object_store, _inflate(repo.object_store, data))
+        if count > _LOOSE_LIMIT:
+            _add_pack(repo.object_store, file)
+    except DAMAGE as error:
+        raise MalformedPack(remote=remote, reason=f"an object cannot be decoded: {type(error).__name__}") from error
+    except OSError as error:
+        raise _unusable(repo, error) from error
+    return count
+
+
+def write_loose(store: DiskObjectStore, objects: Iterable[ShaFile], *, durable: bool = False) -> None:
+    """Write objects as files of their own, replacing what is there under their names.
+
+    Replacing heals a file that a crash left empty. dulwich's own writer takes a lock file per object instead, which
+    after a kill blocks that very object for ever.
+
+    Args:
+        store: an object store on disk; its `core.sharedRepository` is honoured.
+        objects: what to write, in this order.
+        durable: return only after everything would survive a loss of power.
+
+    Raises:
+        OSError: the store cannot be written. Some of the objects may be there.
+    """
+    root = Path(store.path)
+    folders = {root}
+    for obj in objects:
+        name = obj.id.decode("ascii")
+        folder = root / name[:2]
+        _make_folder(folder, store)
+        _replace(root, folder / name[2:], obj.as_legacy_object(), store, durable=durable)
+        folders.add(folder)
+    if durable:
+        for folder in sorted(folders):
+            sync_folder(folder)
+
+
+def maintain(repo: Repo) -> None:
+    """Put the loose objects into one pack if there are many, and remove what killed processes left behind.
+
+    Raises:
+        DamagedClone: an object cannot be read.
+        StateUnusable: the clone's folder cannot be written.
+    """
+    store = repo.object_store
+    try:
+        _sweep(store)
+        if not _is_crowded(store):
+            return
+        names = sorted(_loose_names(store))
+        store.add_pack_data(len(names), (full_unpacked_object(store[name]) for name in names))
+        for name in names:
+            store.delete_loose_object(name)
+    except DAMAGE as error:
+        raise DamagedClone(reason=f"an object cannot be read: {type(error).__name__}") from error
+    except OSError as error:
+        raise _unusable(repo, error) from error
+
+
+def needs_refetch(repo: Repo) -> bool:
+    """Whether there are so many packs that a new clone is the cheapest way to get rid of them."""
+    with suppress(OSError):
+        return sum(path.suffix == ".pack" for path in Path(repo.object_store.pack_dir).iterdir()) > _MAX_PACKS
+    return False
+
+
+def _inflate(store: DiskObjectStore, data: PackData) -> Iterable[ShaFile]:
+    return PackInflater.for_pack_data(data, resolve_ext_ref=_resolver(store))
+
+
+def _resolver(store: DiskObjectStore) -> Callable[[RawObjectID | ObjectID], tuple[int, bytes | list[bytes]]]:
+    """Return a look-up of delta bases that tells a damaged clone from a damaged pack."""
+
+    def resolve(name: RawObjectID | ObjectID) -> tuple[int, bytes | list[bytes]]:
+        try:
+            return store.get_raw(name)
+        except KeyError:
+            raise
+        except DAMAGE as error:
+            raise DamagedClone(reason=f"an object cannot be read: {type(error).__name__}") from error
+
+    return resolve
+
+
+def _check(obj: ShaFile, remote: str) -> None:
+    if not isinstance(obj, (Blob, Tree, Commit)):
+        raise MalformedPack(remote=remote, reason="it holds an object that is not a blob, a tree or a commit")
+    obj.check()
+
+
+def _add_pack(store: DiskObjectStore, file: BinaryIO) -> None:
+    _sweep(store)
+    pack, commit, _ = store.add_pack()
+    try:
+        file.seek(0)
+        while chunk := file.read(1 << 20):
+            pack.write(chunk)
+        commit()
+    except BaseException:
+        pack.close()
+        _sweep(store)
+        raise
+
+
+def _replace(root: Path, path: Path, data: bytes, store: DiskObjectStore, *, durable: bool) -> None:
+    temporary = root / f"tmp_obj_{secrets.token_hex(8)}"  # a name that git's own cleaning knows
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        with os.fdopen(os.open(temporary, flags, _OBJECT_MODE), "wb") as file:
+            file.write(data)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        adjust_shared_perm(temporary, store.shared_perm)
+        temporary.replace(path)
+    except PermissionError:
+        # Somebody's read-only file on Windows. The content under a name is always the same.
+        if not path.exists():
+            raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _make_folder(folder: Path, store: DiskObjectStore) -> None:
+    with suppress(FileExistsError):
+        folder.mkdir()
+        adjust_shared_perm(folder, store.shared_perm)
+
+
+def _is_crowded(store: DiskObjectStore) -> bool:
+    found = sum(len(list(folder.iterdir())) for name in _SAMPLE if (folder := Path(store.path, name)).is_dir())
+    return found * 256 > _CROWDED * len(_SAMPLE)
+
+
+def _loose_names(store: DiskObjectStore) -> Iterable[ObjectID]:
+    for folder in Path(store.path).iterdir():
+        if len(folder.name) == 2:
+            for path in folder.iterdir():
+                if not path.suffix:
+                    yield ObjectID((folder.name + path.name).encode("ascii"))
+
+
+def _sweep(store: DiskObjectStore) -> None:
+    """Remove temporary files and locks of processes that were killed (5)."""
+    leftovers = [*Path(store.path).glob("tmp_*"), *Path(store.pack_dir).glob("*.lock")]
+    for path in [*leftovers, *Path(store.pack_dir).glob("tmp*.pack")]:
+        path.unlink(missing_ok=True)
+
+
+def _unusable(repo: Repo, error: OSError) -> StateUnusable:
+    return StateUnusable(path=repo.path, reason=error.strerror or type(error).__name__)

@@ -1,0 +1,186 @@
+"""Mailboxes at ssh addresses: the user's own ssh program, with the user's own configuration and keys.
+
+1. ssh never asks: BatchMode, no terminal, no askpass. A key with a passphrase has to be in the agent.
+2. The deadline kills ssh and its process group, so a host that accepts and says nothing ends on time; the end of an
+   operation ends them, too. Nothing outlives `close`.
+3. What ssh writes to its standard error goes to a temporary file, because a pipe that nobody reads stops ssh. Only its
+   end is read, and only to say why an operation failed.
+4. The words of `GIT_SSH_COMMAND` come first, so that its options win over these (the first one counts for OpenSSH).
+
+The program is taken for OpenSSH, or for a script that passes its arguments on to it, unless it is called plink or
+tortoiseplink: those get their own options for the port and for not asking, and none of OpenSSH's.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import tempfile
+import threading
+from contextlib import contextmanager
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from dulwich.client import TraditionalGitClient
+from dulwich.protocol import Protocol
+
+from peer_relay.errors import Unreachable
+from peer_relay.git import process
+from peer_relay.git.smart import SmartTransport
+from peer_relay.git.words import clean, last_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import IO
+
+    from peer_relay.git.environment import NetworkEnvironment
+    from peer_relay.git.remote import Remote
+    from peer_relay.git.smart import Operation
+
+_GRACE_S = 1.0
+_STDERR_BYTES = 8192
+_STDERR_LINES = 6
+_FETCH_SERVICE = "git-upload-pack"
+_PROTOCOL_VARIABLE = "GIT_PROTOCOL"
+_SETTINGS = ("ServerAliveInterval=5", "ServerAliveCountMax=3", "LogLevel=ERROR", f"SendEnv={_PROTOCOL_VARIABLE}")
+_PUTTY = re.compile(r"(tortoise)?plink(\.exe)?", re.IGNORECASE)
+
+
+class SshTransport(SmartTransport):
+    """A repository on a host that the user's ssh reaches."""
+
+    def __init__(self, remote: Remote, environment: NetworkEnvironment) -> None:
+        super().__init__(remote)
+        self._environment = environment
+        self._path = remote.path.encode()
+        self._call: _Call | None = None
+
+    def close(self) -> None:
+        """See `Transport.close`. Each operation has ended its own ssh, unless it is still going on."""
+        if self._call is not None:
+            self._call.kill()
+
+    @contextmanager
+    def _open(self, operation: Operation) -> Iterator[_Client]:
+        with tempfile.TemporaryFile() as stderr:
+            self._call = call = _Call(self._remote, self._environment, operation, stderr)
+            timer = threading.Timer(operation.deadline.remaining_s(), call.kill)
+            timer.daemon = True
+            timer.start()
+            try:
+                yield _Client(call)
+            finally:
+                call.end()
+                timer.cancel()
+
+    def _last_words(self) -> str:
+        return self._call.words if self._call is not None else ""
+
+
+class _Call:
+    """One run of ssh."""
+
+    def __init__(
+        self, remote: Remote, environment: NetworkEnvironment, operation: Operation, stderr: IO[bytes]
+    ) -> None:
+        self.words = ""
+        self._remote = remote
+        self._environment = environment
+        self._operation = operation
+        self._stderr = stderr
+        self._process: process.Process | None = None
+        self._lock = threading.Lock()
+        self._killed = False
+
+    def start(self, service: str, path: str) -> Protocol:
+        """Run git's side of a conversation on the remote host and return ours.
+
+        Raises:
+            Unreachable: there is no ssh program.
+        """
+        program, *rest = self._environment.ssh_command or ("ssh",)
+        environ = {name: value for name, value in self._environment.environ.items() if name != _PROTOCOL_VARIABLE}
+        if service == _FETCH_SERVICE:
+            environ[_PROTOCOL_VARIABLE] = "version=2"
+        argv = [program, *rest, *self._options(program), self._destination, f"{service} {_quoted(path)}"]
+        with self._lock:
+            try:
+                self._process = started = process.start(argv, environ, stderr=self._stderr)
+            except OSError as error:
+                raise self._no_program(program, error) from None
+            if self._killed:
+                process.kill(started)
+        return self._conversation(started)
+
+    def _conversation(self, started: process.Process) -> Protocol:
+        stdin, stdout = started.stdin, started.stdout
+        assert stdin is not None  # noqa: S101 - `process.start` makes both pipes
+        assert stdout is not None  # noqa: S101 - the same
+
+        def read(size: int) -> bytes:
+            stdin.flush()
+            data = stdout.read(size)
+            self._operation.spend(len(data))
+            return data
+
+        return Protocol(read, stdin.write)
+
+    def kill(self) -> None:
+        """Kill ssh, now or as soon as it is started. May be called from another thread."""
+        with self._lock:
+            self._killed = True
+            if self._process is not None:
+                process.kill(self._process)
+
+    def end(self) -> None:
+        """End ssh, and keep the end of what it wrote to its standard error."""
+        if self._process is not None:
+            process.end(self._process, _GRACE_S)
+        size = self._stderr.seek(0, io.SEEK_END)
+        self._stderr.seek(max(0, size - _STDERR_BYTES))
+        self.words = last_lines(self._stderr.read(), _STDERR_LINES)
+
+    def _options(self, program: str) -> list[str]:
+        port = self._remote.port
+        if _PUTTY.fullmatch(re.split(r"[/\\]", program)[-1]):
+            return ["-batch", *(["-P", str(port)] if port else [])]
+        seconds = math.ceil(self._operation.deadline.remaining_s()) or 1
+        settings = ["BatchMode=yes", f"ConnectTimeout={seconds}", *_SETTINGS]
+        return ["-x", *chain(*(("-o", each) for each in settings)), *(["-p", str(port)] if port else [])]
+
+    @property
+    def _destination(self) -> str:
+        return f"{self._remote.username}@{self._remote.host}" if self._remote.username else self._remote.host
+
+    def _no_program(self, program: str, error: OSError) -> Unreachable:
+        why = clean(error.strerror or "it does not start")
+        reason = f"the program {clean(program)} does not start ({why}); install OpenSSH, or name one in GIT_SSH_COMMAND"
+        return Unreachable(remote=self._operation.remote, reason=reason)
+
+
+class _Client(TraditionalGitClient):
+    """dulwich's client for git's protocol over a stream."""
+
+    def __init__(self, call: _Call) -> None:
+        super().__init__()
+        self._call = call
+
+    def _connect(
+        self, cmd: bytes, path: str | bytes, protocol_version: int | None = None
+    ) -> tuple[Protocol, Callable[[], bool], None]:
+        """Start the conversation. Nothing is read while there is more to be said: see `_TipOnly`, which says little."""
+        del protocol_version
+        # The path of an ssh:// address begins with a slash, also where it begins in somebody's home.
+        path = path.decode() if isinstance(path, bytes) else path
+        service = f"git-{cmd.decode()}"
+        return self._call.start(service, path.removeprefix("/") if path.startswith("/~") else path), _no, None
+
+
+def _no() -> bool:
+    return False
+
+
+def _quoted(path: str) -> str:
+    """Quote a path for the remote shell as git does, also where it is not needed: some servers expect the quotes."""
+    return "'" + path.replace("'", "'\\''") + "'"
