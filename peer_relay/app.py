@@ -1,0 +1,160 @@
+"""The composition root: from a few settings to a relay, a new room, or a look at one.
+
+Nothing here reads the environment; the faces hand it in. Nothing is contacted before the first call that needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from peer_relay.clock import Clock
+from peer_relay.deadline import Deadline
+from peer_relay.delivery import Delivery
+from peer_relay.errors import InvalidSetting, Moved, OutcomeUnknown, PeerNotInRoom, RoomExists, RoomNotFound
+from peer_relay.git.clone import Clone
+from peer_relay.git.connect import connect
+from peer_relay.git.create import create_repository
+from peer_relay.git.environment import NetworkEnvironment
+from peer_relay.git.remote import Remote, parse_remote
+from peer_relay.git.store import GitStore
+from peer_relay.keys import TOKEN_BYTES, RoomKeys, format_token
+from peer_relay.local_state import LocalState
+from peer_relay.records import FORMAT, PEER_PATTERN, Room, make
+from peer_relay.relay import Relay
+from peer_relay.times import format_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from peer_relay.config import RelayConfig
+    from peer_relay.store import Snapshot
+
+_CREATE_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A configuration, checked and taken apart, with a store to go with it."""
+
+    remote: Remote
+    keys: RoomKeys
+    state: LocalState
+    store: GitStore
+    clock: Clock
+
+
+def new_token() -> str:
+    """Return a new room token."""
+    return format_token(secrets.token_bytes(TOKEN_BYTES))
+
+
+def open_relay(config: RelayConfig, environ: Mapping[str, str]) -> Relay:
+    """Return a relay for a room. Touches neither disk nor network.
+
+    Args:
+        config: which room, and who.
+        environ: the environment, for credentials, proxies and ssh.
+
+    Raises:
+        InvalidToken, InvalidRemote, InvalidSetting: found without any contact.
+    """
+    parts = _assemble(config, environ)
+    return Relay(
+        me=config.peer_id,
+        room_id=parts.keys.room_id,
+        store=parts.store,
+        state=parts.state,
+        delivery=Delivery(parts.store, parts.state, config.peer_id, parts.clock),
+        clock=parts.clock,
+        timeout_s=config.timeout_s,
+    )
+
+
+def create_room(config: RelayConfig, other: str, environ: Mapping[str, str]) -> Room:
+    """Create a room, or confirm that the very same room is there already.
+
+    A local repository that is missing is created. Only this function ever creates a branch, and it never queues.
+
+    Args:
+        config: which room, and who opens it.
+        other: the id of the peer to be invited.
+        environ: as for `open_relay`.
+
+    Returns:
+        The room's record as it is in the mailbox.
+
+    Raises:
+        RoomExists: the token's room pairs others.
+        InvalidSetting, InvalidToken, InvalidRemote, TransportError, MailboxError: the room was not created.
+    """
+    _check_peer_id(other)
+    if other == config.peer_id:
+        raise InvalidSetting(name="The other peer's id", reason="must differ from your own")
+    parts = _assemble(config, environ)
+    if parts.remote.kind == "local":
+        create_repository(parts.remote.path)
+    created_at = format_ms(parts.clock.now_ms())
+    peers = (config.peer_id, other)
+    wanted = make(Room, format=FORMAT, room=parts.keys.room_id, peers=peers, created_at=created_at)
+    room = _find_or_create(parts, wanted, Deadline(config.timeout_s, parts.clock.monotonic))
+    if set(room.peers) != set(peers):
+        raise RoomExists(peers=room.peers)
+    return room
+
+
+def inspect_room(config: RelayConfig, environ: Mapping[str, str]) -> Room:
+    """Look at a room, verify it, and check that the peer is one of its two.
+
+    Raises:
+        PeerNotInRoom: it is not.
+        RoomNotFound: the mailbox has no such room.
+        InvalidSetting, InvalidToken, InvalidRemote, TransportError, MailboxError: the room could not be verified.
+    """
+    parts = _assemble(config, environ)
+    deadline = Deadline(config.timeout_s, parts.clock.monotonic)
+    with contextlib.closing(parts.store), parts.state.locked(deadline):
+        room = _look(parts, deadline).ledger.room
+    if config.peer_id not in room.peers:
+        raise PeerNotInRoom(peer_id=config.peer_id, peers=room.peers)
+    return room
+
+
+def _assemble(config: RelayConfig, environ: Mapping[str, str]) -> _Parts:
+    _check_peer_id(config.peer_id)
+    keys = RoomKeys.from_token(config.token)
+    remote = parse_remote(config.remote)
+    state = LocalState(config.home / "rooms" / keys.room_id / config.peer_id)
+    transport = connect(remote, NetworkEnvironment.from_environ(environ))
+    store = GitStore(transport, Clone(state.clone_folder, transport.remote), keys)
+    return _Parts(remote, keys, state, store, Clock())
+
+
+def _check_peer_id(peer_id: str) -> None:
+    if re.fullmatch(PEER_PATTERN, peer_id) is None:
+        raise InvalidSetting(
+            name="The peer id", reason="must be 1 to 32 characters a-z, 0-9 and -, and must not begin with -"
+        )
+
+
+def _find_or_create(parts: _Parts, wanted: Room, deadline: Deadline) -> Room:
+    """Return the room that is there, or create it. Of two that create at once, both end with the first one's."""
+    with contextlib.closing(parts.store), parts.state.locked(deadline):
+        for attempt in range(_CREATE_ATTEMPTS):
+            try:
+                return _look(parts, deadline).ledger.room
+            except RoomNotFound:
+                pass
+            try:
+                return parts.store.create(wanted, deadline).ledger.room
+            except (Moved, OutcomeUnknown):
+                if attempt == _CREATE_ATTEMPTS - 1:
+                    raise
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _look(parts: _Parts, deadline: Deadline) -> Snapshot:
+    return parts.store.refresh(None, None, deadline).snapshot

@@ -1,0 +1,64 @@
+"""The answers that somebody on this machine still waits for: one small file for each question.
+
+1. *Must*: the file is on the disk before the caller learns the question's id, and is removed only when the answer was
+   shown and the showing is proved (I7). So no unread answer is forgotten, whatever happens to clone and checkpoint.
+2. A file is also made when an answer arrives to a question that another machine of ours asked: answers that arrive
+   are unread on every machine of the peer.
+3. Whether an answer may have been shown before is a hint for the reader; losing it loses nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from peer_relay import disk
+from peer_relay.records import ULID_PATTERN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_SHOWN_SUFFIX = ".shown"
+
+
+class Asked:
+    """The folder of these files.
+
+    Args:
+        folder: made when it is first needed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def ids(self) -> list[str]:
+        """Return the ids of all questions whose answer is waited for, oldest first."""
+        return [name for name in disk.names_in(self._folder) if re.fullmatch(ULID_PATTERN, name)]
+
+    def add(self, question_id: str) -> None:
+        """Wait for an answer; on return that is on the disk."""
+        path = self._folder / question_id
+        if disk.read_if_there(path) is None:
+            disk.write_atomically(path, b"")
+
+    def remove(self, question_ids: Iterable[str]) -> None:
+        """Wait no longer."""
+        for question_id in question_ids:
+            disk.remove(self._folder / question_id)
+            disk.remove(self._shown(question_id))
+
+    def was_shown(self, question_id: str) -> bool:
+        """Return whether the answer was handed out before, without proof that it arrived."""
+        return disk.read_if_there(self._shown(question_id)) is not None
+
+    def mark_shown(self, question_ids: Iterable[str]) -> None:
+        """Remember that the answers are being handed out.
+
+        A file of its own, so that a session that marks cannot bring back what another one just removed.
+        """
+        for question_id in question_ids:
+            disk.write_atomically(self._shown(question_id), b"", durable=False)
+
+    def _shown(self, question_id: str) -> Path:
+        return self._folder / (question_id + _SHOWN_SUFFIX)

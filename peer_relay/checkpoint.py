@@ -1,0 +1,101 @@
+"""The newest verified commit of a room, with the lists derived from it, in one file.
+
+1. Losing it loses the detection of a rewritten history up to the next fetch, and nothing else.
+2. It is written after the mailbox and never before (write order of the design), whole or not at all.
+3. A file that cannot be read counts as lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from peer_relay import disk
+from peer_relay.errors import BranchDeleted, HistoryRewritten, InvalidRecord, MailboxError, RefusedCommit
+from peer_relay.ledger import Ledger
+from peer_relay.records import PeerId, Room, Ulid
+from peer_relay.store import Refusal, Snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_REFUSALS: dict[str, type[MailboxError]] = {
+    kind.__name__: kind for kind in (RefusedCommit, HistoryRewritten, BranchDeleted)
+}
+
+
+class _SavedRefusal(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    tip: str | None
+    kind: str
+    fields: dict[str, str]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    tip: str
+    room: Room
+    open: dict[Ulid, PeerId]
+    answered: dict[Ulid, PeerId]
+    refusal: _SavedRefusal | None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is known of a room.
+
+    Attributes:
+        snapshot: the newest verified commit and the room's state at it.
+        refusal: what the last look refused, if it did.
+        contact_ms: when the mailbox was last reached, in milliseconds since 1970; for display.
+    """
+
+    snapshot: Snapshot
+    refusal: Refusal | None
+    contact_ms: int
+
+
+def load(path: Path) -> Checkpoint | None:
+    """Return the saved checkpoint, or None if there is none that can be read."""
+    data = disk.read_if_there(path)
+    if data is None:
+        return None
+    try:
+        saved = _File.model_validate_json(data)
+        ledger = Ledger(saved.room, saved.open, saved.answered)
+        refusal = _refusal(saved.refusal) if saved.refusal else None
+    except (ValidationError, InvalidRecord, KeyError, TypeError):
+        return None
+    return Checkpoint(Snapshot(saved.tip, ledger), refusal, disk.modified_ms(path))
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Put a checkpoint in place. It is not forced to the disk: an older one is as good after a crash."""
+    ledger, refusal = checkpoint.snapshot.ledger, checkpoint.refusal
+    saved = _File(
+        tip=checkpoint.snapshot.tip,
+        room=ledger.room,
+        open=dict(ledger.open),
+        answered=dict(ledger.answered),
+        refusal=None if refusal is None else _saved_refusal(refusal),
+    )
+    disk.write_atomically(path, saved.model_dump_json().encode(), durable=False)
+    note_contact(path, checkpoint.contact_ms)
+
+
+def note_contact(path: Path, contact_ms: int) -> None:
+    """Remember when the mailbox was last reached: the file's time of modification, so that a poll writes nothing."""
+    disk.set_modified_ms(path, contact_ms)
+
+
+def _saved_refusal(refusal: Refusal) -> _SavedRefusal:
+    values = {each.name: getattr(refusal.error, each.name) for each in fields(refusal.error)}
+    return _SavedRefusal(tip=refusal.tip, kind=type(refusal.error).__name__, fields=values)
+
+
+def _refusal(saved: _SavedRefusal) -> Refusal:
+    return Refusal(saved.tip, _REFUSALS[saved.kind](**saved.fields))

@@ -1,0 +1,114 @@
+"""Files that survive a crash: written whole or not at all, and on the disk before anybody is told so.
+
+Every error of the operating system leaves as `StateUnusable`, which names the path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from peer_relay.errors import StateUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+_TEMPORARY_PREFIX = ".tmp-"
+
+
+@contextlib.contextmanager
+def reported(path: Path) -> Iterator[None]:
+    """Turn the errors of the operating system inside into one sentence about `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise StateUnusable(path=str(path), reason=error.strerror or type(error).__name__) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that only its owner can enter, and its parents, if they are not there."""
+    with reported(path):
+        path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+
+
+def write_atomically(path: Path, data: bytes, *, mode: int = PRIVATE_FILE, durable: bool = True) -> None:
+    """Put a file in place, whole, over what was there.
+
+    Args:
+        path: the file; its folder is made if it is not there.
+        data: the whole content.
+        mode: permissions of the file.
+        durable: whether it is on the disk on return (fsync of the file, rename, fsync of the folder). Without it the
+            file is still never seen half-written while the machine is up.
+
+    Raises:
+        StateUnusable: the file is as it was before.
+    """
+    make_folder(path.parent)
+    with reported(path):
+        handle, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            temporary.chmod(mode)
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        if durable:
+            sync_folder(path.parent)
+
+
+def remove(path: Path, *, durable: bool = False) -> None:
+    """Remove a file if it is there."""
+    with reported(path):
+        path.unlink(missing_ok=True)
+        if durable:
+            sync_folder(path.parent)
+
+
+def read_if_there(path: Path) -> bytes | None:
+    """Return a file's content, or None if there is no such file."""
+    with reported(path), contextlib.suppress(FileNotFoundError):
+        return path.read_bytes()
+    return None
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of the finished files in a folder, sorted; none if there is no such folder."""
+    with reported(folder), contextlib.suppress(FileNotFoundError):
+        return sorted(path.name for path in folder.iterdir() if not path.name.startswith(_TEMPORARY_PREFIX))
+    return []
+
+
+def modified_ms(path: Path) -> int:
+    """Return when a file was last modified, in milliseconds since 1970."""
+    with reported(path):
+        return path.stat().st_mtime_ns // 1_000_000
+
+
+def set_modified_ms(path: Path, ms: int) -> None:
+    """Set when a file was last modified, if it is there."""
+    with reported(path), contextlib.suppress(FileNotFoundError):
+        os.utime(path, ns=(ms * 1_000_000, ms * 1_000_000))
+
+
+def sync_folder(path: Path) -> None:
+    """Put a folder's entries on the disk. Windows cannot open folders and does not need it."""
+    if os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,82 @@
+"""What this machine keeps for one peer of one room, and the one lock that serialises this machine's processes.
+
+The lock guards the clone and the checkpoint, and the act of taking the outbox to the mailbox. It is held for one
+operation at a time and never while sleeping. Correctness towards other machines rests on the compare-and-swap alone.
+
+    outbox/          records on their way                never disposable
+    asked/           answers that are waited for         never disposable
+    checkpoint.json  the newest verified commit          losing it loses rewrite detection, nothing else
+    clone/           a private copy of the branch        disposable
+    lock
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from peer_relay import checkpoint, disk
+from peer_relay.asked import Asked
+from peer_relay.errors import Busy
+from peer_relay.outbox import Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from peer_relay.checkpoint import Checkpoint
+    from peer_relay.deadline import Deadline
+
+_LOCK_POLL_S = 0.01
+
+
+class LocalState:
+    """The folder of one peer of one room.
+
+    Args:
+        folder: made when it is first needed, for its owner alone.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.outbox = Outbox(folder / "outbox")
+        self.asked = Asked(folder / "asked")
+        self.clone_folder = folder / "clone"
+        self._checkpoint = folder / "checkpoint.json"
+
+    @contextlib.contextmanager
+    def locked(self, deadline: Deadline) -> Iterator[None]:
+        """Hold the lock.
+
+        A new lock object each time: one that is shared would let a second thread in, as if it were the first.
+
+        Raises:
+            Busy: somebody else held it until the deadline.
+            StateUnusable: the folder cannot be used.
+        """
+        disk.make_folder(self.folder)
+        path = self.folder / "lock"
+        lock = FileLock(path, timeout=deadline.remaining_s(), poll_interval=_LOCK_POLL_S, mode=disk.PRIVATE_FILE)
+        with disk.reported(path):
+            try:
+                lock.acquire()
+            except Timeout:
+                raise Busy from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def load(self) -> Checkpoint | None:
+        """Return the checkpoint, or None if there is none. Needs no lock: the file is replaced whole."""
+        return checkpoint.load(self._checkpoint)
+
+    def save(self, new: Checkpoint) -> None:
+        """Put a checkpoint in place; only under the lock."""
+        checkpoint.save(self._checkpoint, new)
+
+    def note_contact(self, contact_ms: int) -> None:
+        """Remember when the mailbox was last reached."""
+        checkpoint.note_contact(self._checkpoint, contact_ms)

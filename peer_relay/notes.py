@@ -1,0 +1,69 @@
+"""The sentences that accompany a result: what is queued, set aside, refused, or known only from before.
+
+Every sentence is built from validated fields and from errors, whose words are clean (I9) and hold no secret (I10).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peer_relay.outbox import OutboxEntry, Status
+from peer_relay.times import format_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from peer_relay.checkpoint import Checkpoint
+    from peer_relay.errors import PeerRelayError
+
+
+def state_notes(entries: Sequence[OutboxEntry], damaged: Sequence[str], problem: PeerRelayError | None) -> list[str]:
+    """Return what there is to say of the outbox and of what stands in its way.
+
+    Args:
+        entries: the outbox.
+        damaged: names of its files that cannot be read.
+        problem: why the mailbox was not reached or not accepted, if so.
+    """
+    return [*_queued(entries, problem), *map(_set_aside, _with(entries, Status.REFUSED)), *_damaged(damaged)]
+
+
+def second_notes(entries: Sequence[OutboxEntry]) -> list[str]:
+    """Return what there is to say of queued answers that turned out to come second."""
+    return [
+        f"Your queued answer to question {entry.place.question_id} came second: another answer was there first, so "
+        "yours was not stored."
+        for entry in _with(entries, Status.SECOND)
+    ]
+
+
+def stale_note(checkpoint: Checkpoint, problem: PeerRelayError) -> str:
+    """Return the sentence that goes with a result from before."""
+    return f"{problem} This result is what was known at {format_ms(checkpoint.contact_ms)}."
+
+
+def _with(entries: Sequence[OutboxEntry], status: Status) -> Iterator[OutboxEntry]:
+    return (entry for entry in entries if entry.status is status)
+
+
+def _queued(entries: Sequence[OutboxEntry], problem: PeerRelayError | None) -> Iterator[str]:
+    count = sum(1 for _ in _with(entries, Status.QUEUED))
+    if not count:
+        return
+    what = "1 record is" if count == 1 else f"{count} records are"
+    reason = f" {problem}" if problem else ""
+    yield f"{what} queued on this machine and will be delivered automatically.{reason}"
+
+
+def _set_aside(entry: OutboxEntry) -> str:
+    place = entry.place
+    what = "The question" if place.kind.value == "question" else "The answer to question"
+    return (
+        f"{what} {place.question_id} was set aside because the mailbox refuses it: {entry.words.rstrip('.')}. A person "
+        "can retry or drop it with `peer-relay outbox`."
+    )
+
+
+def _damaged(names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        yield f"The outbox file {name} cannot be read; it was left in place for a person to look at."

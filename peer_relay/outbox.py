@@ -1,0 +1,144 @@
+"""Records that were accepted on this machine and are not yet known to be in the mailbox: one file for each.
+
+1. *Must*: an entry is on the disk before the caller hears `queued` or anything is pushed (I4), and is removed only when
+   the record is known to be in the mailbox, to have come second, or a person dropped it.
+2. *Must*: `base` is on the disk before the record's first push (I3). It is a commit that the mailbox was verified to
+   contain before that push, so whoever looks through every commit since then finds the record if it is there.
+3. Entries are in the order of acceptance: a number that grows while the outbox is not empty, then the id.
+4. Accepting needs no lock: each file is new and is put in place whole.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from peer_relay import disk
+from peer_relay.errors import InvalidRecord
+from peer_relay.paths import Kind, Place, parse_exchange_record
+from peer_relay.records import PEER_PATTERN, ULID_PATTERN, Answer, PeerId, Question, canonical_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NAME = re.compile(rf"(\d{{8}})-({ULID_PATTERN})-({PEER_PATTERN})-(question|answer)\.json")
+
+
+class Status(Enum):
+    """What is to become of an entry."""
+
+    QUEUED = "queued"
+    REFUSED = "refused"
+    SECOND = "second"
+
+
+class _File(BaseModel):
+    """What an entry's file holds; the place is in its name."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    record: str
+    author: PeerId
+    base: str | None
+    status: str
+    words: str
+
+
+@dataclass(frozen=True)
+class OutboxEntry:
+    """One accepted record.
+
+    Attributes:
+        number: grows with the order of acceptance.
+        place: where the record belongs in the room.
+        record: the record itself.
+        author: the peer that writes it.
+        base: a verified commit from before the first push; None until one is known.
+        status: queued; refused (set aside until a person retries or drops it); second (another answer won, which is
+            to be reported once).
+        words: why it was refused, in the remote's words.
+    """
+
+    number: int
+    place: Place
+    record: Question | Answer
+    author: str
+    base: str | None = None
+    status: Status = Status.QUEUED
+    words: str = ""
+
+
+class Outbox:
+    """The folder of these files.
+
+    Args:
+        folder: made when it is first needed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def entries(self) -> list[OutboxEntry]:
+        """Return all readable entries in the order of acceptance."""
+        loaded = (self._load(name) for name in disk.names_in(self._folder))
+        return [entry for entry in loaded if entry is not None]
+
+    def damaged(self) -> list[str]:
+        """Return the names of files that cannot be read; they stay where they are for a person to look at."""
+        return [name for name in disk.names_in(self._folder) if self._load(name) is None]
+
+    def accept(self, place: Place, record: Question | Answer, author: str, base: str | None) -> OutboxEntry:
+        """Take a record in; on return it is on the disk.
+
+        Raises:
+            StateUnusable: it is not in the outbox.
+        """
+        numbers = [int(match[1]) for name in disk.names_in(self._folder) if (match := _NAME.fullmatch(name))]
+        entry = OutboxEntry(max(numbers, default=0) + 1, place, record, author, base)
+        self.save(entry)
+        return entry
+
+    def save(self, entry: OutboxEntry) -> None:
+        """Put an entry's present state on the disk."""
+        content = _File(
+            record=canonical_bytes(entry.record).decode(),
+            author=entry.author,
+            base=entry.base,
+            status=entry.status.value,
+            words=entry.words,
+        )
+        disk.write_atomically(self._path(entry), content.model_dump_json().encode())
+
+    def current(self, entry: OutboxEntry) -> OutboxEntry | None:
+        """Return an entry's present state, or None if it was taken out. A damaged file counts as unchanged."""
+        path = self._path(entry)
+        if disk.read_if_there(path) is None:
+            return None
+        return self._load(path.name) or entry
+
+    def remove(self, entry: OutboxEntry) -> None:
+        """Take an entry out."""
+        disk.remove(self._path(entry))
+
+    def _path(self, entry: OutboxEntry) -> Path:
+        place = entry.place
+        return self._folder / f"{entry.number:08}-{place.question_id}-{place.asker}-{place.kind.value}.json"
+
+    def _load(self, name: str) -> OutboxEntry | None:
+        match = _NAME.fullmatch(name)
+        data = disk.read_if_there(self._folder / name)
+        if data is None or match is None:
+            return None
+        kind = Kind(match[4])
+        try:
+            content = _File.model_validate_json(data)
+            record = parse_exchange_record(kind, content.record.encode())
+            status = Status(content.status)
+        except (ValidationError, InvalidRecord, ValueError):
+            return None
+        place = Place(match[2], match[3], kind)
+        return OutboxEntry(int(match[1]), place, record, content.author, content.base, status, content.words)

@@ -1,0 +1,341 @@
+"""The relay: what a peer can do in its room. It accepts, reads and reports; `Delivery` moves.
+
+1. What the caller is told is `delivered` is in the mailbox; what it is told is `queued` is on this machine's disk (I4).
+2. A request that cannot be carried out raises, and leaves nothing behind.
+3. Reading never writes to the mailbox (I8). What is known is served even when the mailbox cannot be reached or holds
+   something that is refused; a note says so.
+4. An answer counts as unread until `mark_read`; when that may be called is the face's business (I7).
+
+Every call ends within the time limit that the relay was given, and takes the lock once for each operation.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from peer_relay.contact import Contact, Contacts
+from peer_relay.deadline import Deadline
+from peer_relay.errors import (
+    AlreadyAnswered,
+    AlreadyQueued,
+    InvalidRecord,
+    NotYourQuestion,
+    PeerRelayError,
+    Problem,
+    TooManyOpen,
+    UnknownQuestion,
+)
+from peer_relay.ledger import MAX_OPEN_PLANNED, State
+from peer_relay.outbox import OutboxEntry, Status
+from peer_relay.paths import Kind, Place
+from peer_relay.records import ULID_PATTERN, Answer, Question, make, ulid_ms
+from peer_relay.reports import Listing, ReceivedAnswer, Sent, WaitingQuestion
+from peer_relay.times import format_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from peer_relay.checkpoint import Checkpoint
+    from peer_relay.clock import Clock
+    from peer_relay.delivery import Delivery
+    from peer_relay.exchanges import Exchange
+    from peer_relay.local_state import LocalState
+    from peer_relay.store import Store
+
+NEWEST_READ = 20
+HISTORY_TIMES = 30
+"""How many times the time limit of a call may be spent on fetching the whole history."""
+
+
+class Relay:
+    """One peer in one room.
+
+    Args:
+        me: this peer's id.
+        room_id: the room's.
+        store: the mailbox.
+        state: what this machine keeps.
+        delivery: the way between the two.
+        clock: for times and ids.
+        timeout_s: how long one call may take, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        me: str,
+        room_id: str,
+        store: Store,
+        state: LocalState,
+        delivery: Delivery,
+        clock: Clock,
+        timeout_s: float,
+    ) -> None:
+        self.me = me
+        self._room_id = room_id
+        self._store = store
+        self._state = state
+        self._delivery = delivery
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._contacts = Contacts(store, state, delivery)
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def ask(self, question: str, context_hint: str | None = None) -> Sent:
+        """Ask the other peer.
+
+        Raises:
+            InvalidRecord, TooManyOpen, ClockUnusable: the question cannot be asked; nothing is left behind.
+            MailboxError, TransportError: the room was never reached from this machine and cannot be entered.
+            StateUnusable: this machine cannot keep it.
+        """
+        deadline = self._deadline()
+        question_id = self._clock.new_id()
+        record = make(
+            Question,
+            id=question_id,
+            room=self._room_id,
+            asker_id=self.me,
+            question=question,
+            context_hint=context_hint,
+            asked_at=format_ms(ulid_ms(question_id)),
+        )
+        known = self._enter(deadline)
+        self._check_room_for_question(known)
+        place = Place(question_id, self.me, Kind.QUESTION)
+        entry = self._state.outbox.accept(place, record, self.me, known.snapshot.tip if known else None)
+        try:
+            # After its outbox file: a crash in between leaves a question without this file, whose answer counts as
+            # unread all the same when it arrives. The other way round it would be looked for in vain for ever.
+            self._state.asked.add(question_id)
+        except PeerRelayError:
+            self._state.outbox.remove(entry)
+            raise
+        return self._send(entry, deadline)
+
+    def answer(self, question_id: str, answer: str, sources: Sequence[str] = ()) -> Sent:
+        """Answer a question of the other peer.
+
+        Raises:
+            InvalidRecord, UnknownQuestion, OwnQuestion, AlreadyAnswered, AlreadyQueued, ClockUnusable: the answer
+                cannot be given; nothing is left behind.
+            MailboxError, TransportError: whether the question is open is not known here and could not be found out.
+            StateUnusable: this machine cannot keep it.
+        """
+        deadline = self._deadline()
+        record = make(
+            Answer,
+            id=question_id,
+            room=self._room_id,
+            answer=answer,
+            sources=tuple(sources),
+            answered_at=format_ms(self._clock.now_ms()),
+        )
+        if question_id in self._answers_on_their_way():
+            raise AlreadyQueued(question_id=question_id)
+        known = self._state.load()
+        if known is None or known.snapshot.ledger.state_of(question_id) is State.ABSENT:
+            known = self._contacts.look(deadline)
+        ledger = known.snapshot.ledger
+        self._delivery.check_peer(ledger)
+        ledger.check_answerable(question_id, self.me)
+        place = Place(question_id, ledger.other(self.me), Kind.ANSWER)
+        entry = self._state.outbox.accept(place, record, self.me, known.snapshot.tip)
+        return self._send(entry, deadline)
+
+    def deliver(self) -> bool:
+        """Try to take the outbox to the mailbox once; return whether nothing is left that could go out by itself."""
+        try:
+            self._delivery.flush(self._deadline())
+        except PeerRelayError:
+            return False
+        return self.pending() == 0
+
+    def pending(self) -> int:
+        """Return how many records wait on this machine and go out by themselves."""
+        return sum(entry.status is Status.QUEUED for entry in self._state.outbox.entries())
+
+    def outbox(self) -> tuple[OutboxEntry, ...]:
+        """Return what waits on this machine: queued, or set aside."""
+        return tuple(entry for entry in self._state.outbox.entries() if entry.status is not Status.SECOND)
+
+    def retry(self, question_id: str) -> None:
+        """Queue a record again that was set aside.
+
+        Raises:
+            UnknownQuestion: no such record was set aside.
+        """
+        entry = self._set_aside(question_id)
+        self._state.outbox.save(replace(entry, status=Status.QUEUED, words=""))
+
+    def drop(self, question_id: str) -> None:
+        """Give up a record that was set aside.
+
+        Raises:
+            UnknownQuestion: no such record was set aside.
+        """
+        entry = self._set_aside(question_id)
+        if entry.place.kind is Kind.QUESTION:
+            self._state.asked.remove([question_id])
+        self._state.outbox.remove(entry)
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def questions(self) -> Listing[WaitingQuestion]:
+        """Return the other peer's questions that wait for an answer from here.
+
+        Raises:
+            MailboxError, TransportError, LocalError: nothing is known of the room yet, and nothing could be learnt.
+        """
+        deadline = self._deadline()
+        contact = self._contacts.make(deadline)
+        ledger = contact.known.snapshot.ledger
+        going = self._answers_on_their_way()
+        waiting = [i for i in ledger.open_of(ledger.other(self.me)) if i not in going]
+        found, contact = self._contacts.read(contact, waiting, deadline)
+        asked = (exchange.question for exchange in found)
+        items = (WaitingQuestion(each.id, each.question, each.context_hint, each.asked_at) for each in asked)
+        return Listing(tuple(items), self._contacts.notes(contact))
+
+    def answers(self, *, include_read: bool = False, question_id: str | None = None) -> Listing[ReceivedAnswer]:
+        """Return the unread answers to this peer's questions.
+
+        Args:
+            include_read: also the newest 20 answers at the tip, read or not.
+            question_id: instead, the one answer to this question, read or not.
+
+        Raises:
+            InvalidRecord, UnknownQuestion, NotYourQuestion: about `question_id`.
+            MailboxError, TransportError, LocalError: nothing is known of the room yet, and nothing could be learnt.
+        """
+        deadline = self._deadline()
+        if question_id is not None:
+            _check_id(question_id)
+        contact = self._contacts.make(deadline)
+        wanted = self._unread() if question_id is None else [question_id]
+        if include_read and question_id is None:
+            answered = contact.known.snapshot.ledger.answered
+            mine = sorted(i for i, asker in answered.items() if asker == self.me)
+            wanted = sorted({*wanted, *mine[-NEWEST_READ:]})
+        found, contact = self._contacts.read(contact, wanted, deadline)
+        more = self._check_own(question_id, found) if question_id is not None and contact.stale is None else ()
+        items = (self._received(each, each.answer) for each in found if each.answer is not None)
+        return Listing(tuple(items), (*more, *self._contacts.notes(contact)))
+
+    def mark_shown(self, question_ids: Iterable[str]) -> None:
+        """Remember that answers are being handed out, so that they can be told apart should they be shown again."""
+        waiting = set(self._state.asked.ids())
+        self._state.asked.mark_shown(question_id for question_id in question_ids if question_id in waiting)
+
+    def mark_read(self, question_ids: Iterable[str]) -> None:
+        """Count answers as read from now on."""
+        self._state.asked.remove(question_ids)
+
+    def exchanges(self, *, whole_history: bool = False) -> Listing[Exchange]:
+        """Return the room's exchanges, oldest first.
+
+        Args:
+            whole_history: fetch and read the whole history instead of what the tip holds.
+
+        Raises:
+            MailboxError, TransportError, LocalError: nothing is known of the room yet, and nothing could be learnt.
+        """
+        deadline = self._deadline(HISTORY_TIMES if whole_history else 1)
+        contact = self._contacts.make(deadline)
+        if whole_history:
+            found, contact = self._contacts.read_everything(contact, deadline)
+        else:
+            ledger = contact.known.snapshot.ledger
+            found, contact = self._contacts.read(contact, sorted({*ledger.open, *ledger.answered}), deadline)
+        return Listing(tuple(found), self._contacts.notes(contact))
+
+    def close(self) -> None:
+        """Give back connections and processes; may be called from another thread."""
+        self._store.close()
+
+    # -- parts --------------------------------------------------------------------------------------------------------
+
+    def _deadline(self, times: int = 1) -> Deadline:
+        return Deadline(self._timeout_s * times, self._clock.monotonic)
+
+    def _enter(self, deadline: Deadline) -> Checkpoint | None:
+        """Return what is known of the room; on first contact, only an unreachable mailbox is no obstacle to asking."""
+        known = self._state.load()
+        if known is None:
+            try:
+                known = self._contacts.look(deadline)
+            except PeerRelayError as error:
+                if not error.retryable:
+                    raise
+                return None
+        self._delivery.check_peer(known.snapshot.ledger)
+        return known
+
+    def _check_room_for_question(self, known: Checkpoint | None) -> None:
+        ledger = known.snapshot.ledger if known else None
+        taken = set(ledger.open_of(self.me)) if ledger else set()
+        taken.update(entry.place.question_id for entry in self._on_their_way(Kind.QUESTION))
+        if len(taken) >= MAX_OPEN_PLANNED:
+            raise TooManyOpen(limit=MAX_OPEN_PLANNED)
+
+    def _send(self, entry: OutboxEntry, deadline: Deadline) -> Sent:
+        blocked = None
+        try:
+            self._delivery.flush(deadline)
+        except PeerRelayError as error:
+            blocked = error
+        question_id = entry.place.question_id
+        current = self._state.outbox.current(entry)
+        if current is not None and current.status is Status.SECOND:
+            self._state.outbox.remove(current)
+            raise AlreadyAnswered(question_id=question_id)
+        known = self._state.load()
+        contact = None if known is None else Contact(known, None, blocked)
+        notes = self._contacts.notes(contact) if contact else self._contacts.outbox_notes(blocked)
+        return Sent(question_id, delivered=current is None, notes=notes)
+
+    def _on_their_way(self, kind: Kind) -> list[OutboxEntry]:
+        return [entry for entry in self.outbox() if entry.place.kind is kind]
+
+    def _answers_on_their_way(self) -> set[str]:
+        return {entry.place.question_id for entry in self._on_their_way(Kind.ANSWER)}
+
+    def _set_aside(self, question_id: str) -> OutboxEntry:
+        for entry in self._state.outbox.entries():
+            if entry.place.question_id == question_id and entry.status is Status.REFUSED:
+                return entry
+        raise UnknownQuestion(question_id=question_id)
+
+    def _unread(self) -> list[str]:
+        not_sent = {entry.place.question_id for entry in self._on_their_way(Kind.QUESTION)}
+        return [question_id for question_id in self._state.asked.ids() if question_id not in not_sent]
+
+    def _received(self, exchange: Exchange, answer: Answer) -> ReceivedAnswer:
+        question_id = exchange.question.id
+        return ReceivedAnswer(
+            question_id=question_id,
+            question=exchange.question.question,
+            answer=answer.answer,
+            sources=answer.sources,
+            answered_at=answer.answered_at,
+            shown_before=self._state.asked.was_shown(question_id),
+        )
+
+    def _check_own(self, question_id: str, found: Sequence[Exchange]) -> tuple[str, ...]:
+        """Check that a question is one of this peer's, and return the note if its answer is not there yet."""
+        if not found:
+            if question_id in {entry.place.question_id for entry in self._on_their_way(Kind.QUESTION)}:
+                return ()
+            raise UnknownQuestion(question_id=question_id)
+        if found[0].question.asker_id != self.me:
+            raise NotYourQuestion(question_id=question_id)
+        return () if found[0].answer else (f"Question {question_id} has no answer yet.",)
+
+
+def _check_id(question_id: str) -> None:
+    if re.fullmatch(ULID_PATTERN, question_id) is None:
+        problem = Problem("question_id", "must be an id as a tool returned it, 26 capital letters and digits")
+        raise InvalidRecord(kind="request", problems=(problem,))
