@@ -1,0 +1,31 @@
+"""The relay of the configured room, for the commands that need one."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from peer_relay import app
+from peer_relay.cli.terminal import warn
+from peer_relay.settings import load_config, surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from peer_relay.relay import Relay
+
+
+def open_configured() -> Relay:
+    """Return the relay of the room that the variables and the saved rooms name.
+
+    Raises:
+        PeerRelayError: it is not clear which room, or a setting is wrong.
+    """
+    return app.open_relay(load_config(warn), surroundings())
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[Relay]:
+    """Give that relay and close it afterwards."""
+    with contextlib.closing(open_configured()) as relay:
+        yield relay

@@ -1,0 +1,152 @@
+"""Carries out calls of the four tools on the relay.
+
+1. The relay works in worker threads only; waiting for something new happens between its calls, and holds nothing.
+2. A call ends at once when the client cancels it. What the relay was doing runs to its end without anybody listening.
+3. An answer is noted as shown before the result that shows it goes out, and as read by `Receipts` alone (I7).
+4. An error is one sentence; of an exception that nobody foresaw, the client learns that it happened and no more.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+from anyio import to_thread
+from mcp_types import CallToolResult, TextContent
+from pydantic import BaseModel, ValidationError
+
+from peer_relay.errors import PeerRelayError
+from peer_relay.server import results
+from peer_relay.server.stderr import place_of, say
+from peer_relay.server.tools import (
+    ANSWER_QUESTION,
+    ASK_PEER,
+    CHECK_ANSWERS,
+    CHECK_QUESTIONS,
+    AnswerQuestion,
+    AskPeer,
+    CheckAnswers,
+    CheckQuestions,
+    ToolFace,
+    refusal,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mcp.server.context import ServerRequestContext
+    from mcp_types import CallToolRequestParams
+
+    from peer_relay.relay import Relay
+    from peer_relay.reports import Listing
+    from peer_relay.server.mailbox import Mailbox
+    from peer_relay.server.receipts import Receipts
+
+    _CarryOut = Callable[[ServerRequestContext[Any], Any], Awaitable[BaseModel]]
+
+T = TypeVar("T")
+
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 5.0
+
+
+class Calls:
+    """The implementation of the tools for one session.
+
+    Args:
+        mailbox: where the relay is.
+        receipts: told which answers a result shows.
+        on_queued: called when a record was queued rather than delivered.
+    """
+
+    def __init__(self, mailbox: Mailbox, receipts: Receipts, on_queued: Callable[[], None]) -> None:
+        self._mailbox = mailbox
+        self._receipts = receipts
+        self._on_queued = on_queued
+        self._tools: dict[str, tuple[ToolFace, _CarryOut]] = {
+            ASK_PEER.name: (ASK_PEER, self._ask),
+            CHECK_QUESTIONS.name: (CHECK_QUESTIONS, self._questions),
+            ANSWER_QUESTION.name: (ANSWER_QUESTION, self._answer),
+            CHECK_ANSWERS.name: (CHECK_ANSWERS, self._answers),
+        }
+
+    async def call(self, context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
+        """Carry out one call of a tool; whatever goes wrong is a result too."""
+        if params.name not in self._tools:
+            return _failure(f"There is no such tool. The tools are {', '.join(self._tools)}.")
+        face, carry_out = self._tools[params.name]
+        try:
+            arguments = face.arguments.model_validate(params.arguments or {})
+            return _success(await carry_out(context, arguments))
+        except ValidationError as error:
+            return _failure(refusal(face, error))
+        except PeerRelayError as error:
+            return _failure(str(error))
+        except Exception as error:  # noqa: BLE001 - the text of it could hold anything, and the session goes on
+            say(f"{face.name} failed: {place_of(error)}")
+            return _failure(f"{face.name} failed for a reason inside peer-relay, which its standard error names.")
+
+    async def _ask(self, _context: ServerRequestContext[Any], arguments: AskPeer) -> BaseModel:
+        sent = await self._on_relay(lambda relay: relay.ask(arguments.question, arguments.context_hint))
+        self._note_queued(delivered=sent.delivered)
+        return results.sending(sent)
+
+    async def _answer(self, _context: ServerRequestContext[Any], arguments: AnswerQuestion) -> BaseModel:
+        sent = await self._on_relay(
+            lambda relay: relay.answer(arguments.question_id, arguments.answer, arguments.sources or ())
+        )
+        self._note_queued(delivered=sent.delivered)
+        return results.answering(sent)
+
+    async def _questions(self, context: ServerRequestContext[Any], arguments: CheckQuestions) -> BaseModel:
+        return results.questions(await self._wait(context, arguments.wait_seconds, lambda relay: relay.questions()))
+
+    async def _answers(self, context: ServerRequestContext[Any], arguments: CheckAnswers) -> BaseModel:
+        listing = await self._wait(
+            context,
+            arguments.wait_seconds,
+            lambda relay: relay.answers(include_read=arguments.include_read, question_id=arguments.question_id),
+        )
+        result = results.answers(listing, asked_for_one=arguments.question_id is not None)
+        shown = [item.question_id for item in result.answers]
+        if shown and context.request_id is not None:
+            await self._on_relay(lambda relay: relay.mark_shown(shown))
+            self._receipts.show(context.request_id, shown)
+        return result
+
+    async def _wait(
+        self, context: ServerRequestContext[Any], wait_s: int, look: Callable[[Relay], Listing[T]]
+    ) -> Listing[T]:
+        """Look until there is something, `wait_s` seconds at most, and tell the client meanwhile that it goes on."""
+        begun = anyio.current_time()
+        pause_s = _FIRST_PAUSE_S
+        notes: dict[str, None] = {}
+        while True:
+            listing = await self._on_relay(look)
+            waited = anyio.current_time() - begun
+            if listing.items or waited >= wait_s:
+                earlier = [f"While waiting: {note}" for note in notes if note not in listing.notes]
+                return replace(listing, notes=(*listing.notes, *earlier))
+            # Some notes are given once; the one look that gets them need not be the last.
+            notes.update(dict.fromkeys(listing.notes))
+            await context.session.report_progress(waited, wait_s, "Nothing yet.")
+            await anyio.sleep(min(pause_s, wait_s - waited))
+            pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
+
+    async def _on_relay(self, act: Callable[[Relay], T]) -> T:
+        return await to_thread.run_sync(lambda: act(self._mailbox.relay()), abandon_on_cancel=True)
+
+    def _note_queued(self, *, delivered: bool) -> None:
+        if not delivered:
+            self._on_queued()
+
+
+def _success(result: BaseModel) -> CallToolResult:
+    text = results.to_json(result)
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=json.loads(text))
+
+
+def _failure(sentence: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=sentence)], is_error=True)
