@@ -32,6 +32,7 @@ from dulwich.repo import InvalidWorktreeConfiguration, Repo, UnsupportedExtensio
 from peer_relay.disk import sync_folder
 from peer_relay.errors import (
     AccessDenied,
+    BranchLocked,
     DeadlineExceeded,
     MalformedPack,
     Moved,
@@ -205,9 +206,9 @@ class LocalTransport:
             age_s = time.time() - lock.stat().st_mtime
         if age_s > _ABANDONED_S:
             reason = f"its lock {lock} is {age_s / 60:.0f} minutes old; remove that file if no git is at work there"
-            raise Unreachable(remote=self._display, reason=reason)
+            raise BranchLocked(remote=self._display, reason=reason)
         if deadline.remaining_s() <= _LOCK_WAIT_S:
-            raise Unreachable(remote=self._display, reason=f"another program holds its lock {lock}")
+            raise BranchLocked(remote=self._display, reason=f"another program holds its lock {lock}")
         time.sleep(_LOCK_WAIT_S)
 
     def _refuse_conflict(self, repo: Repo, ref: bytes, path: Path) -> None:

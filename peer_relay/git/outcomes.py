@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from peer_relay.errors import (
     AccessDenied,
     AuthenticationFailed,
+    BranchLocked,
     Moved,
     OutcomeUnknown,
     PushRefused,
@@ -42,8 +43,9 @@ _RACE = re.compile(
     r"failed to update ref|cannot lock ref|is at \w+ but expected|non-fast-forward|fetch first|stale info|"
     r"incorrect old value provided|reference already exists|reference does not exist"
 )
-# What they say beside such a reason when it was no race: another branch is in the way, or a lock that was left behind.
-_BLOCKED = re.compile(r"exists; cannot create|unable to create .*\.lock.*file exists", re.DOTALL)
+# What they say beside such a reason when it was no race: another branch is in the way, or a lock, perhaps left behind.
+_CONFLICT = re.compile(r"exists; cannot create")
+_LOCKED = re.compile(r"unable to create .*\.lock.*file exists", re.DOTALL)
 _NOT_WRITABLE = re.compile(
     r"unable to create temporary object directory|permission denied|insufficient permission|read-only file system"
 )
@@ -80,8 +82,10 @@ def push_refusal(remote: str, reason: str, said: str, secrets: Iterable[str] = (
         return OutcomeUnknown(remote=remote, reason=words)
     if _NOT_WRITABLE.search(short):
         return AccessDenied(remote=remote, act="write", reason=words)
-    if not _RACE.search(short) or _BLOCKED.search(everything):
+    if not _RACE.search(short) or _CONFLICT.search(everything):
         return PushRefused(remote=remote, words=words)
+    if _LOCKED.search(everything):
+        return BranchLocked(remote=remote, reason=words.rstrip("."))
     if _NOT_WRITABLE.search(everything):
         return AccessDenied(remote=remote, act="write", reason=words)
     return Moved(remote=remote)

@@ -1,0 +1,112 @@
+"""Every error that peer-relay raises on purpose, split by whose fault it is.
+
+1. `str(error)` is one or two plain sentences: what happened, and what to do about it.
+2. No error ever carries a secret: remotes are redacted before they get here (I10), and words of a remote or a
+   peer have had their control characters removed (I9).
+3. `retryable` says whether the same act may succeed later without anybody changing anything.
+
+The four branches: `RequestError` (the caller asked for something that cannot be), `MailboxError` (what is stored in
+the mailbox is not acceptable), `TransportError` (the way to the mailbox) and `LocalError` (this machine).
+"""
+
+from __future__ import annotations
+
+from peer_relay.errors.base import (
+    PeerRelayError,
+)
+from peer_relay.errors.local import (
+    Busy,
+    ClockUnusable,
+    DamagedClone,
+    LocalError,
+    StateUnusable,
+)
+from peer_relay.errors.mailbox import (
+    BranchDeleted,
+    HistoryRewritten,
+    IllegalStep,
+    MailboxError,
+    PeerNotInRoom,
+    RefusedCommit,
+    RoomExists,
+    RoomNotFound,
+    UnsupportedFormat,
+)
+from peer_relay.errors.request import (
+    AlreadyAnswered,
+    AlreadyAsked,
+    AlreadyQueued,
+    InvalidInvite,
+    InvalidRecord,
+    InvalidRemote,
+    InvalidSetting,
+    InvalidToken,
+    NotYourQuestion,
+    OwnQuestion,
+    Problem,
+    RequestError,
+    TooManyOpen,
+    UnknownQuestion,
+)
+from peer_relay.errors.transport import (
+    AccessDenied,
+    AuthenticationFailed,
+    BranchLocked,
+    DeadlineExceeded,
+    MalformedPack,
+    Moved,
+    NotAGitServer,
+    OutcomeUnknown,
+    PushRefused,
+    RateLimited,
+    RepositoryNotFound,
+    TooLarge,
+    TransportError,
+    Unreachable,
+)
+
+__all__ = [
+    "AccessDenied",
+    "AlreadyAnswered",
+    "AlreadyAsked",
+    "AlreadyQueued",
+    "AuthenticationFailed",
+    "BranchDeleted",
+    "BranchLocked",
+    "Busy",
+    "ClockUnusable",
+    "DamagedClone",
+    "DeadlineExceeded",
+    "HistoryRewritten",
+    "IllegalStep",
+    "InvalidInvite",
+    "InvalidRecord",
+    "InvalidRemote",
+    "InvalidSetting",
+    "InvalidToken",
+    "LocalError",
+    "MailboxError",
+    "MalformedPack",
+    "Moved",
+    "NotAGitServer",
+    "NotYourQuestion",
+    "OutcomeUnknown",
+    "OwnQuestion",
+    "PeerNotInRoom",
+    "PeerRelayError",
+    "Problem",
+    "PushRefused",
+    "RateLimited",
+    "RefusedCommit",
+    "RepositoryNotFound",
+    "RequestError",
+    "RoomExists",
+    "RoomNotFound",
+    "StateUnusable",
+    "TooLarge",
+    "TooManyOpen",
+    "TransportError",
+    "UnknownQuestion",
+    "Unreachable",
+    "UnsupportedFormat",
+]

@@ -1,0 +1,126 @@
+"""Errors of what is stored: the mailbox was reached, and what it holds is not acceptable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from peer_relay.errors.base import PeerRelayError
+
+
+@dataclass(eq=False, kw_only=True)
+class MailboxError(PeerRelayError):
+    """The mailbox was reached, and what it holds is not acceptable."""
+
+
+@dataclass(eq=False, kw_only=True)
+class RoomNotFound(MailboxError):
+    """The mailbox has no branch for this token: the relay's 401."""
+
+    remote: str
+
+    def __str__(self) -> str:
+        """Give both remedies."""
+        return (
+            f"There is no such room for this token in {self.remote}. Ask your peer for the invite and run "
+            "`peer-relay join`, or open a room with `peer-relay init`."
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class PeerNotInRoom(MailboxError):
+    """The configured peer id is not one of the room's two."""
+
+    peer_id: str
+    peers: tuple[str, str]
+
+    def __str__(self) -> str:
+        """Name the id that was used and the two that exist."""
+        return (
+            f"{self.peer_id} is not a peer of this room, which pairs {self.peers[0]} with {self.peers[1]}. Set "
+            "PEER_RELAY_PEER_ID to your own of the two."
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class IllegalStep(MailboxError):
+    """A step or a list of names that the rules of a room do not allow. `reason` is a clause about the commit."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        """Say the clause as a sentence."""
+        return f"The rules of the room do not allow this commit: {self.reason}."
+
+
+@dataclass(eq=False, kw_only=True)
+class RefusedCommit(MailboxError):
+    """A commit of the branch is not exactly the commit that its record demands (I2)."""
+
+    commit: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Name the commit and the first thing that is wrong with it."""
+        return (
+            f"Commit {self.commit} of the room is refused: {self.reason}. Nothing from it on is read; ask your peer "
+            "and look at it with git."
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class HistoryRewritten(MailboxError):
+    """The branch no longer contains the newest commit that this machine verified (I6)."""
+
+    commit: str
+
+    def __str__(self) -> str:
+        """Name the commit that is gone."""
+        return (
+            f"The history of the room was rewritten: it no longer contains commit {self.commit}, which this machine "
+            "verified. Nothing new is read until the branch contains it again."
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class BranchDeleted(MailboxError):
+    """The branch of a room that this machine knows is gone (I6)."""
+
+    commit: str
+
+    def __str__(self) -> str:
+        """Name the newest commit that is known here."""
+        return (
+            f"The branch of the room was deleted from the mailbox; the newest commit verified here is {self.commit}. "
+            "Nothing new is read until the branch contains it again."
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class UnsupportedFormat(MailboxError):
+    """The room's format is not the one this program writes."""
+
+    found: str
+    newer: bool
+
+    def __str__(self) -> str:
+        """Say which side has to change."""
+        remedy = (
+            "Upgrade peer-relay on this machine."
+            if self.newer
+            else "It is not a room of peer-relay; ask your peer which repository is meant."
+        )
+        return f"The room's format is {self.found}, and this program knows format 1. {remedy}"
+
+
+@dataclass(eq=False, kw_only=True)
+class RoomExists(MailboxError):
+    """`init` found another room under the same token."""
+
+    peers: tuple[str, str]
+
+    def __str__(self) -> str:
+        """Name the peers of the room that is there."""
+        return (
+            f"A room for this token exists already and pairs {self.peers[0]} with {self.peers[1]}. Use another token, "
+            "or the names of that room."
+        )

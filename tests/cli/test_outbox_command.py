@@ -1,0 +1,90 @@
+"""`peer-relay outbox`: what waits is listed, and only a person throws something away."""
+
+from __future__ import annotations
+
+import pytest
+
+from peer_relay.cli import commands
+from peer_relay.outbox import OutboxEntry, Status
+from peer_relay.paths import Kind, Place
+from tests.cli.support import FakeRelay, exchange, run
+
+QUESTION = exchange(1).question
+REFUSED = OutboxEntry(
+    1, Place(QUESTION.id, "alice", Kind.QUESTION), QUESTION, "alice", status=Status.REFUSED, words="pre-receive: no"
+)
+QUEUED = OutboxEntry(2, Place(exchange(2).question.id, "alice", Kind.QUESTION), exchange(2).question, "alice")
+
+
+@pytest.fixture
+def filled(relay: FakeRelay) -> FakeRelay:
+    relay.waiting = (REFUSED, QUEUED)
+    return relay
+
+
+def test_each_record_is_listed_with_what_became_of_it(filled: FakeRelay) -> None:
+    shown = run("outbox")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert shown.stdout == (
+        f"{QUESTION.id}  question  refused\n    pre-receive: no\n{QUEUED.place.question_id}  question  queued\n"
+    )
+
+
+def test_an_empty_outbox_says_that_all_is_well(relay: FakeRelay) -> None:
+    shown = run("outbox")
+    assert (shown.exit_code, shown.stdout, shown.stderr) == (0, "", "note: everything is delivered.\n")
+
+
+def test_retry_tries_once_more_and_shows_what_is_left(filled: FakeRelay) -> None:
+    shown = run("outbox", "--retry", QUESTION.id)
+    assert (shown.exit_code, shown.stdout) == (0, f"{QUEUED.place.question_id}  question  queued\n")
+    assert filled.acts == [f"retry {QUESTION.id}", "deliver", "close"]
+
+
+def test_drop_with_yes_throws_it_away(filled: FakeRelay) -> None:
+    shown = run("outbox", "--drop", QUESTION.id, "--yes")
+    assert (shown.exit_code, shown.stdout) == (0, f"{QUESTION.id} was thrown away.\n")
+    assert filled.acts == [f"drop {QUESTION.id}", "close"]
+
+
+def test_where_nobody_can_be_asked_drop_needs_yes(filled: FakeRelay) -> None:
+    shown = run("outbox", "--drop", QUESTION.id)
+    assert (shown.exit_code, filled.acts) == (2, ["close"])
+    assert "--drop needs --yes where nobody can be asked." in shown.stderr
+
+
+@pytest.mark.parametrize(("reply", "status", "acts"), [("y", 0, [f"drop {QUESTION.id}"]), ("n", 1, []), ("", 1, [])])
+def test_on_a_terminal_drop_asks(
+    filled: FakeRelay, monkeypatch: pytest.MonkeyPatch, reply: str, status: int, acts: list[str]
+) -> None:
+    monkeypatch.setattr("peer_relay.cli.outbox.on_terminal", lambda: True)
+    shown = run("outbox", "--drop", QUESTION.id, given=f"{reply}\n")
+    assert (shown.exit_code, filled.acts) == (status, [*acts, "close"])
+    assert "Nobody will see it [y/N]" in shown.stderr
+    assert ("Nothing was thrown away." in shown.stderr) == (status == 1)
+
+
+def test_ctrl_c_at_the_question_throws_nothing_away(filled: FakeRelay, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_prompt: str = "") -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("peer_relay.cli.outbox.on_terminal", lambda: True)
+    monkeypatch.setattr("click.termui.visible_prompt_func", interrupt)
+    with pytest.raises(SystemExit) as end:
+        commands(["outbox", "--drop", QUESTION.id], prog_name="peer-relay")
+    assert (end.value.code, filled.acts) == (130, ["close"])
+
+
+@pytest.mark.parametrize("option", ["--retry", "--drop"])
+def test_an_id_that_is_not_there_is_a_sentence(filled: FakeRelay, option: str) -> None:
+    shown = run("outbox", option, exchange(9).question.id, "--yes")
+    assert shown.exit_code == 1
+    assert shown.stderr == (
+        f"error: No record of {exchange(9).question.id} is set aside. `peer-relay outbox` lists those that are.\n"
+    )
+
+
+def test_retry_and_drop_exclude_each_other(filled: FakeRelay) -> None:
+    shown = run("outbox", "--retry", "A", "--drop", "B")
+    assert (shown.exit_code, filled.acts) == (2, [])
+    assert "--retry and --drop exclude each other." in shown.stderr

@@ -1,0 +1,106 @@
+"""What every test stands on: an environment of its own, plain git, and the servers of `tests/servers.py`.
+
+1. No test sees the user's environment: home, configuration, credentials, agents and proxies are somebody else's.
+2. The user's own peer-relay folders cannot be opened from a test process, whatever a test does.
+3. A process that a test starts gets `os.environ` and what the test adds to it: it is clean by 1, and it carries
+   coverage's variables, without which what the process does is not measured.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
+
+import platformdirs
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytest_plugins = ["tests.servers"]
+
+settings.register_profile("default", max_examples=40, deadline=None, derandomize=False, print_blob=True)
+settings.register_profile("ci", settings.get_profile("default"), max_examples=100)
+settings.register_profile("deep", settings.get_profile("default"), max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# Says whether a missing server fails a test; it is read by the fixtures, not by the package.
+_KEPT = {"PEER_RELAY_REQUIRE_SERVERS"}
+_PRIVATE_PREFIXES = ("PEER_RELAY_", "XDG_", "GIT_", "SSH_", "GITHUB_", "GH_", "SSL_CERT_")
+_PRIVATE_NAMES = {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "FORCE_COLOR", "NO_COLOR", "COLUMNS"}
+
+_REAL_FOLDERS = tuple(
+    str(locate("peer-relay", appauthor=False))
+    for locate in (
+        platformdirs.user_cache_path,
+        platformdirs.user_config_path,
+        platformdirs.user_data_path,
+        platformdirs.user_state_path,
+    )
+)
+_FILE_EVENTS = {"open", "os.listdir", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.scandir"}
+
+
+def _refuse_real_folders(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in _FILE_EVENTS and isinstance(arguments[0], str | bytes | os.PathLike):
+        path = os.path.abspath(os.fsdecode(arguments[0]))  # noqa: PTH100 - pathlib would be slow in a hook this hot
+        if path.startswith(_REAL_FOLDERS):
+            message = f"a test reached for the user's own {path}"
+            raise RuntimeError(message)
+
+
+sys.addaudithook(_refuse_real_folders)
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith(_PRIVATE_PREFIXES) or name in _PRIVATE_NAMES or name.lower().endswith("_proxy")
+
+
+def _isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
+    for name in [name for name in os.environ if _is_private(name) and name not in _KEPT]:
+        patch.delenv(name)
+    for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"):
+        patch.setenv(name, str(home))
+    git_config = home / ".gitconfig"
+    git_config.touch()
+    patch.setenv("GIT_CONFIG_GLOBAL", str(git_config))
+    patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    patch.setenv("GIT_TERMINAL_PROMPT", "0")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the user's environment from fixtures that outlive one test."""
+    with pytest.MonkeyPatch.context() as patch:
+        _isolate(patch, tmp_path_factory.mktemp("home"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test an empty home folder, which is where every default of the package then leads."""
+    folder = tmp_path_factory.mktemp("home")
+    _isolate(monkeypatch, folder)
+    return folder
+
+
+class Git(Protocol):
+    """Runs git in a repository and returns what it printed, without the newlines at its end."""
+
+    def __call__(self, repository: Path, *arguments: str | Path, data: bytes | None = None) -> str:
+        """Run `git -C repository arguments...` with `data` as standard input; a failure is an AssertionError."""
+        ...
+
+
+@pytest.fixture(scope="session")
+def git() -> Git:
+    """Give plain git, so that a test looks at a repository with other eyes than the package's."""
+    from tests.servers import run_git  # noqa: PLC0415 - pytest has to load a plugin before anybody else does
+
+    def run(repository: Path, *arguments: str | Path, data: bytes | None = None) -> str:
+        return run_git(*arguments, cwd=repository, data=data).decode().rstrip("\n")
+
+    return run

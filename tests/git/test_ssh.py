@@ -1,0 +1,346 @@
+"""The ssh transport against a real sshd, and against programs in the place of ssh that misbehave."""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from dulwich.objects import Blob
+
+from peer_relay.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    DeadlineExceeded,
+    Moved,
+    NotAGitServer,
+    OutcomeUnknown,
+    PeerRelayError,
+    PushRefused,
+    RepositoryNotFound,
+    TooLarge,
+    Unreachable,
+)
+from peer_relay.git.environment import NetworkEnvironment
+from peer_relay.git.outcomes import GIT_MISSING, HOST_KEY_UNKNOWN, KEY_REFUSED
+from peer_relay.git.remote import parse_remote
+from peer_relay.git.ssh import SshTransport
+from peer_relay.git.transport import FetchReply, FetchRequest
+from tests.claims import claim
+from tests.git.fault_server import REF, deadline, one_commit, tip, witness
+from tests.servers import create_repository, run_git
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.servers import SshServer
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the made-up programs are shell scripts")
+
+
+def transport_to(url: str, command: str, **variables: str) -> SshTransport:
+    environment = NetworkEnvironment.from_environ({**os.environ, "GIT_SSH_COMMAND": command, **variables})
+    return SshTransport(parse_remote(url), environment)
+
+
+def failure(call: Callable[[], object]) -> PeerRelayError:
+    with pytest.raises(PeerRelayError) as caught:
+        call()
+    return caught.value
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A real sshd
+
+
+def test_a_mailbox_behind_ssh_is_read_pushed_to_and_fetched(ssh_server: SshServer, tmp_path: Path) -> None:
+    repository = create_repository(tmp_path / "it's a mailbox.git".replace(" ", "-"))
+    transport = transport_to(ssh_server.url(repository), ssh_server.ssh_command)
+    assert transport.read_ref(REF, deadline()) is None
+    first, objects = one_commit(None, "first")
+    transport.push(REF, None, first, objects, deadline())
+    assert transport.read_ref(REF, deadline()) == first == tip(repository)
+    second, objects = one_commit(first, "second")
+    transport.push(REF, first, second, objects, deadline())
+    transport.push(REF, first, second, objects, deadline())
+    sink = io.BytesIO()
+    reply = transport.fetch(FetchRequest(ref=REF, depth=1), sink, deadline())
+    assert reply == FetchReply(second, shallow=frozenset({second}))
+    run_git("index-pack", "--stdin", cwd=create_repository(tmp_path / "clone.git"), data=sink.getvalue())
+    sink = io.BytesIO()
+    assert transport.fetch(FetchRequest(ref=REF, have=second), sink, deadline()) == FetchReply(second)
+    assert sink.getvalue() == b""
+    transport.close()
+
+
+def test_ssh_speaks_version_two_for_reading(ssh_server: SshServer, tmp_path: Path) -> None:
+    repository = create_repository(tmp_path / "mailbox.git")
+    hook = f"tee {shlex.quote(str(tmp_path / 'seen'))}"
+    script = write_script(tmp_path, f'{ssh_server.ssh_command} "$@" | {hook}')
+    assert transport_to(ssh_server.url(repository), script).read_ref(REF, deadline()) is None
+    assert (tmp_path / "seen").read_bytes().startswith(b"000eversion 2\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "kind", "text"),
+    [
+        ("ssh_command_without_key", AuthenticationFailed, f"refused the login: {KEY_REFUSED}."),
+        ("ssh_command_unknown_host", Unreachable, f"cannot be reached: {HOST_KEY_UNKNOWN}."),
+    ],
+)
+def test_a_key_that_is_not_accepted_has_a_sentence(
+    ssh_server: SshServer, tmp_path: Path, command: str, kind: type, text: str
+) -> None:
+    transport = transport_to(ssh_server.url(tmp_path / "x.git"), getattr(ssh_server, command))
+    error = failure(lambda: transport.read_ref(REF, deadline()))
+    assert type(error) is kind
+    assert str(error) == f"{transport.remote} {text}"
+
+
+def test_a_repository_that_is_not_there_is_not_found(ssh_server: SshServer, tmp_path: Path) -> None:
+    transport = transport_to(ssh_server.url(tmp_path / "x.git"), ssh_server.ssh_command)
+    assert type(failure(lambda: transport.read_ref(REF, deadline()))) is RepositoryNotFound
+    new, objects = one_commit(None, "first")
+    assert type(failure(lambda: transport.push(REF, None, new, objects, deadline()))) is RepositoryNotFound
+
+
+def test_nobody_listening_is_unreachable(ssh_server: SshServer) -> None:
+    transport = transport_to("ssh://me@127.0.0.1:1/x", ssh_server.ssh_command)
+    error = failure(lambda: transport.read_ref(REF, deadline()))
+    assert str(error) == (
+        "ssh://me@127.0.0.1:1/x cannot be reached: ssh: connect to host 127.0.0.1 port 1: Connection refused."
+    )
+
+
+def test_a_hook_that_declines_is_quoted(ssh_server: SshServer, tmp_path: Path) -> None:
+    repository = create_repository(tmp_path / "mailbox.git")
+    hook = repository / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\nprintf '\\033[31mclosed on\\033[0m\\nSundays\\n' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    transport = transport_to(ssh_server.url(repository), ssh_server.ssh_command)
+    new, objects = one_commit(None, "first")
+    error = failure(lambda: transport.push(REF, None, new, objects, deadline()))
+    assert isinstance(error, PushRefused)
+    assert error.words == "closed on Sundays (pre-receive hook declined)"
+    assert tip(repository) is None
+
+
+def test_a_branch_that_is_elsewhere_has_moved(ssh_server: SshServer, tmp_path: Path) -> None:
+    repository = create_repository(tmp_path / "mailbox.git")
+    transport = transport_to(ssh_server.url(repository), ssh_server.ssh_command)
+    first, objects = one_commit(None, "first")
+    transport.push(REF, None, first, objects, deadline())
+    other, objects = one_commit(None, "other")
+    assert type(failure(lambda: transport.push(REF, None, other, objects, deadline()))) is Moved
+    assert type(failure(lambda: transport.push(REF, other, other, objects, deadline()))) is Moved
+    assert tip(repository) == first
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Programs in the place of ssh
+
+# Runs what ssh would run there, here, without protocol version 2.
+HERE = 'unset GIT_PROTOCOL; for last; do :; done; exec sh -c "$last"'
+
+
+def write_script(folder: Path, body: str, name: str = "made-up-ssh") -> str:
+    script = folder / name
+    script.write_text(f"#!/bin/sh\n{body}\n")
+    script.chmod(0o755)
+    return str(script)
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path) -> Path:
+    return create_repository(tmp_path / "mailbox.git")
+
+
+def test_a_server_that_knows_no_version_two_is_served_all_the_same(mailbox: Path, tmp_path: Path) -> None:
+    transport = transport_to(f"ssh://host{mailbox}", write_script(tmp_path, HERE))
+    first, objects = one_commit(None, "first")
+    assert transport.read_ref(REF, deadline()) is None
+    transport.push(REF, None, first, objects, deadline())
+    second, objects = one_commit(first, "second")
+    transport.push(REF, first, second, objects, deadline())
+    sink = io.BytesIO()
+    reply = transport.fetch(FetchRequest(ref=REF, depth=1), sink, deadline())
+    assert reply == FetchReply(second, shallow=frozenset({second}))
+    sink = io.BytesIO()
+    assert transport.fetch(FetchRequest(ref=REF, have=first), sink, deadline()) == FetchReply(second)
+    run_git("index-pack", "--stdin", "--fix-thin", cwd=mailbox, data=sink.getvalue())
+
+
+def test_the_arguments_are_those_of_openssh_or_of_plink(tmp_path: Path) -> None:
+    for name, expected in {
+        "plink": "-batch -P 2222 me@host git-upload-pack '~/it'\\''s'",
+        "TortoisePlink.exe": "-batch -P 2222 me@host git-upload-pack '~/it'\\''s'",
+        "made-up-ssh": (
+            "-x -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=5 -o ServerAliveCountMax=3 "
+            "-o LogLevel=ERROR -o SendEnv=GIT_PROTOCOL -p 2222 me@host git-upload-pack '~/it'\\''s'"
+        ),
+    }.items():
+        script = write_script(tmp_path, 'printf "%s" "$*" > $SEEN/argv; env > $SEEN/environment', name)
+        transport = transport_to("ssh://me@host:2222/~/it's", script, SEEN=str(tmp_path), SSH_ASKPASS="x")
+        failure(lambda transport=transport: transport.read_ref(REF, deadline()))  # type: ignore[misc]
+        assert (tmp_path / "argv").read_text() == expected
+        environment = (tmp_path / "environment").read_text().splitlines()
+        assert {"GIT_PROTOCOL=version=2", "SSH_ASKPASS=", "SSH_ASKPASS_REQUIRE=never"} <= set(environment)
+
+
+def test_a_push_asks_for_no_version(mailbox: Path, tmp_path: Path) -> None:
+    script = write_script(tmp_path, f'env > {tmp_path}/environment; for last; do :; done; exec sh -c "$last"')
+    transport = transport_to(f"me@host:{mailbox}", script, GIT_PROTOCOL="version=2")
+    new, objects = one_commit(None, "first")
+    transport.push(REF, None, new, objects, deadline())
+    assert "GIT_PROTOCOL" not in (tmp_path / "environment").read_text()
+    assert tip(mailbox) == new
+
+
+@claim("deadline")
+@pytest.mark.parametrize("noise", ["", "echo '# service'; ", "printf 0"])
+def test_a_host_that_says_nothing_ends_with_the_deadline_and_leaves_no_process(tmp_path: Path, noise: str) -> None:
+    script = write_script(tmp_path, f"exec 3> {tmp_path}/alive; echo >&3; {noise}\nsleep 60 & wait")
+    transport = transport_to("me@host:x", script)
+    with witness(tmp_path / "alive") as all_ended:
+        started = time.monotonic()
+        error = failure(lambda: transport.read_ref(REF, deadline(0.5)))
+        assert time.monotonic() - started < 5
+        assert type(error) is (NotAGitServer if "#" in noise else DeadlineExceeded)
+        assert all_ended()
+
+
+@claim("deadline", "I3")
+@pytest.mark.parametrize("when", ["prepared", "committed"])
+def test_a_push_without_a_reply_has_an_unknown_outcome(mailbox: Path, tmp_path: Path, when: str) -> None:
+    hook = mailbox / "hooks" / "reference-transaction"
+    hook.write_text(f'#!/bin/sh\ntest "$1" != {when} || sleep 60\n')
+    hook.chmod(0o755)
+    transport = transport_to(f"me@host:{mailbox}", write_script(tmp_path, HERE))
+    new, objects = one_commit(None, "first")
+    error = failure(lambda: transport.push(REF, None, new, objects, deadline(1.5)))
+    assert isinstance(error, OutcomeUnknown)
+    assert error.reason == "no reply within 1.5 seconds"
+    assert tip(mailbox) == (new if when == "committed" else None)
+
+
+@claim("I3")
+def test_a_connection_that_breaks_while_the_pack_is_sent_has_an_unknown_outcome(tmp_path: Path) -> None:
+    announced = b"0" * 40 + b" capabilities^{}\0report-status\n"
+    (tmp_path / "announced").write_bytes(b"%04x" % (len(announced) + 4) + announced + b"0000")
+    script = write_script(tmp_path, f"cat {tmp_path}/announced; exec <&-; sleep 0.2; echo gone >&2")
+    blob = Blob.from_string(os.urandom(4 << 20))
+    new, objects = one_commit(None, "first")
+    error = failure(lambda: transport_to("me@host:x", script).push(REF, None, new, [blob, *objects], deadline()))
+    assert isinstance(error, OutcomeUnknown)
+    assert error.reason == "gone"
+
+
+def test_a_program_that_stays_after_its_answer_is_ended(tmp_path: Path) -> None:
+    script = write_script(tmp_path, f"exec 3> {tmp_path}/alive; echo >&3; echo garbage; sleep 60 & wait")
+    with witness(tmp_path / "alive") as all_ended:
+        started = time.monotonic()
+        assert type(failure(lambda: transport_to("me@host:x", script).read_ref(REF, deadline()))) is NotAGitServer
+        assert time.monotonic() - started < 10
+        assert all_ended()
+
+
+def test_close_ends_what_another_thread_waits_for(tmp_path: Path) -> None:
+    script = write_script(tmp_path, f"exec 3> {tmp_path}/alive; echo >&3; sleep 60 & wait")
+    transport = transport_to("me@host:x", script)
+    caught: list[PeerRelayError] = []
+    with witness(tmp_path / "alive") as all_ended:
+        call = threading.Thread(target=lambda: caught.append(failure(lambda: transport.read_ref(REF, deadline()))))
+        call.start()
+        while not transport._call or not transport._call._process:
+            assert call.is_alive()
+        transport.close()
+        call.join(10)
+        assert [type(error) for error in caught] == [Unreachable]
+        assert all_ended()
+    transport.close()
+
+
+def test_a_flood_on_standard_error_does_not_stop_the_conversation(mailbox: Path, tmp_path: Path) -> None:
+    script = write_script(tmp_path, f"head -c 3000000 /dev/zero >&2; {HERE}")
+    assert transport_to(f"me@host:{mailbox}", script).read_ref(REF, deadline()) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "reason"),
+    [
+        ("sh: 1: git-upload-pack: not found", Unreachable, GIT_MISSING),
+        ("ERROR: Repository not found.", RepositoryNotFound, None),
+        ("remote: ERROR: The project you were looking for could not be found", RepositoryNotFound, None),
+        ("fatal: '/srv/x': Permission denied", AccessDenied, "fatal: '/srv/x': Permission denied"),
+        ("ERROR: Permission to a/b.git denied to c.", AccessDenied, "ERROR: Permission to a/b.git denied to c"),
+        ("me@host: Permission denied (publickey,password).", AuthenticationFailed, None),
+        ("ssh: Could not resolve hostname x: Name or service not known", Unreachable, None),
+        ("Host key verification failed.", Unreachable, HOST_KEY_UNKNOWN),
+        ("", Unreachable, "the connection was closed without a word"),
+        ("\x1b[31m\u202eodd\x07 words\n", Unreachable, "odd words"),
+    ],
+)
+def test_the_last_words_of_ssh_say_what_went_wrong(tmp_path: Path, words: str, kind: type, reason: str | None) -> None:
+    (tmp_path / "words").write_text(f"banner\n{words}\n" if words and "\x1b" not in words else words)
+    script = write_script(tmp_path, f"cat {tmp_path}/words >&2; exit 255")
+    error = failure(lambda: transport_to("me@host:x", script).read_ref(REF, deadline()))
+    assert type(error) is kind
+    if reason is not None:
+        assert str(getattr(error, "reason", "")).removeprefix("banner ") == reason
+
+
+def test_a_deploy_key_that_may_only_read_is_said_so(tmp_path: Path) -> None:
+    script = write_script(
+        tmp_path, "echo 'ERROR: The key you are authenticating with has been marked as read only.' >&2"
+    )
+    new, objects = one_commit(None, "first")
+    transport = transport_to("git@github.com:a/b.git", script)
+    error = failure(lambda: transport.push(REF, None, new, objects, deadline()))
+    assert isinstance(error, AccessDenied)
+    assert error.act == "write"
+
+
+def test_a_greeting_on_standard_output_is_not_gits_protocol(tmp_path: Path) -> None:
+    script = write_script(tmp_path, "echo 'Welcome to this machine!'")
+    error = failure(lambda: transport_to("me@host:x", script).read_ref(REF, deadline()))
+    assert str(error) == (
+        "What answered at me@host:x is not a git server (its answer is not git's protocol). Check the address and the "
+        "network."
+    )
+
+
+def test_an_error_in_the_protocol_itself_is_understood(tmp_path: Path) -> None:
+    script = write_script(tmp_path, "printf '0023ERR Repository x was not found.'")
+    error = failure(lambda: transport_to("me@host:x", script).read_ref(REF, deadline()))
+    assert type(error) is RepositoryNotFound
+
+
+@claim("memory-bounds")
+def test_an_endless_list_of_branches_is_cut_off(tmp_path: Path) -> None:
+    script = write_script(tmp_path, f"exec yes '003e{'1' * 40} refs/heads/other'")
+    error = failure(lambda: transport_to("me@host:x", script).read_ref(REF, deadline()))
+    assert isinstance(error, TooLarge)
+    assert error.reason == "a list of branches of more than 16,777,216 bytes"
+
+
+@pytest.mark.parametrize("program", ["/nowhere/ssh", "/etc/passwd"])
+def test_a_missing_program_is_named(program: str) -> None:
+    error = failure(lambda: transport_to("me@host:x", program).read_ref(REF, deadline()))
+    why = "No such file or directory" if "nowhere" in program else "Permission denied"
+    assert str(error) == (
+        f"me@host:x cannot be reached: the program {program} does not start ({why}); install OpenSSH, or name one in "
+        "GIT_SSH_COMMAND."
+    )
+
+
+def test_an_expired_deadline_starts_nothing(tmp_path: Path) -> None:
+    script = write_script(tmp_path, f"touch {tmp_path}/started")
+    error = failure(lambda: transport_to("me@host:x", script).read_ref(REF, deadline(0)))
+    assert type(error) is DeadlineExceeded
+    assert not (tmp_path / "started").exists()

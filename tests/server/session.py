@@ -1,0 +1,144 @@
+"""One server process and a client that speaks raw JSON-RPC with it, so that a test decides about each byte."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from tests.server.fake_relay import PATIENCE_S
+
+ROOT = Path(__file__).parents[2]
+
+
+def request(request_id: int | str, method: str, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
+
+
+def call(request_id: int | str, tool: str, **arguments: Any) -> dict[str, Any]:
+    return request(request_id, "tools/call", name=tool, arguments=arguments)
+
+
+def notification(method: str, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "method": method, "params": params}
+
+
+INITIALIZE = request(
+    "init", "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "test", "version": "1"}
+)
+INITIALIZED = notification("notifications/initialized")
+
+
+class Session:
+    """A server under test. Use it in a `with` block, which kills what a test left running."""
+
+    def __init__(self, folder: Path) -> None:
+        self.lines: list[str] = []
+        self._inbox: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._messages: list[dict[str, Any]] = []
+        self._stderr: list[str] = []
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("serve_fake.py")), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            text=True,
+            encoding="utf-8",
+        )
+        self._threads = [threading.Thread(target=each) for each in (self._read_stdout, self._read_stderr)]
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait(PATIENCE_S)
+        self._stdin.close()
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def _stdin(self) -> Any:
+        return self._process.stdin
+
+    def write(self, text: str) -> None:
+        self._stdin.write(text)
+        self._stdin.flush()
+
+    def send(self, *messages: dict[str, Any]) -> None:
+        """Send messages, all in one write."""
+        self.write("".join(f"{json.dumps(message)}\n" for message in messages))
+
+    def receive(self, request_id: int | str) -> dict[str, Any]:
+        """Wait for the response to a request."""
+        return self._receive("id", request_id)
+
+    def receive_notification(self, method: str) -> dict[str, Any]:
+        """Wait for a notification."""
+        return self._receive("method", method)
+
+    def _receive(self, field: str, value: int | str) -> dict[str, Any]:
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            for message in self._messages:
+                if message.get(field) == value:
+                    self._messages.remove(message)
+                    return message
+            line = self._inbox.get(timeout=max(until - time.monotonic(), 0.01))
+            assert line is not None, f"the server ended: {self.stderr}"
+            self._messages.append(json.loads(line))
+
+    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Send a request and return its result."""
+        self.send(message)
+        return self.receive(message["id"])["result"]
+
+    def initialize(self) -> Self:
+        self.ask(INITIALIZE)
+        self.send(INITIALIZED)
+        return self
+
+    def end_input(self) -> None:
+        self._stdin.close()
+
+    def wait(self) -> tuple[int, float]:
+        """Wait for the process; return its exit status and how long it took, in seconds."""
+        begun = time.monotonic()
+        status = self._process.wait(PATIENCE_S)
+        took = time.monotonic() - begun
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+        return status, took
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    @property
+    def stderr(self) -> str:
+        return "".join(self._stderr)
+
+    def _read_stdout(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.lines.append(line)
+            self._inbox.put(line)
+        self._inbox.put(None)
+
+    def _read_stderr(self) -> None:
+        assert self._process.stderr is not None
+        self._stderr.extend(self._process.stderr)
