@@ -173,8 +173,8 @@ def _nothing_set(settings: Settings) -> InvalidSetting:
     missing = [_variable(field) for field in ("remote", "room_token", "peer_id") if not getattr(settings, field)]
     literal = [name for name in missing if _UNEXPANDED.fullmatch(os.environ.get(name, "").strip())]
     passed_on = (
-        f" ({_listing(literal)} arrived as the literal text ${{...}}, so the variable behind it is not set where the "
-        "agent was started)"
+        f" ({_listing(literal)} arrived as the literal text ${{...}}: what it stands for is not set where the agent "
+        "was started)"
     )
     verb, them = ("is", "it") if len(missing) == 1 else ("are", "them")
     return InvalidSetting(

@@ -1,7 +1,8 @@
-"""The README against the program: every table, sentence, file and command in it is compared with the real thing.
+"""The documents against the program: every table, sentence, file and command of the README is compared with the real
+thing, and so are the layers in CONTRIBUTING and the list of decisions.
 
-Its example room is made again from the files that it shows, so every id and every output of git in it is checked to
-the byte.
+The README's example room is made again from the files that it shows, so every id and every output of git in it is
+checked to the byte.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import re
 import subprocess
+from fnmatch import fnmatchcase
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -42,6 +44,7 @@ from tests.claims import claim
 from tests.cli.support import program
 from tests.servers import create_repository
 from tests.source import sources
+from tests.test_imports import LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +54,16 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
 # Where the sentences come from that a person meets.
-SPEAKERS = ("errors.request", "errors.mailbox", "errors.transport", "errors.local", "notes", "settings", "git.credentials", "git.outcomes")
+SPEAKERS = (
+    "errors.request",
+    "errors.mailbox",
+    "errors.transport",
+    "errors.local",
+    "notes",
+    "settings",
+    "git.credentials",
+    "git.outcomes",
+)
 
 
 def section(title: str) -> str:
@@ -148,10 +160,11 @@ def test_the_limits_are_the_ones_that_hold() -> None:
 @cache
 def sentences() -> list[str]:
     """Return every text that the speaking modules contain, with `…` for what is filled in at run time."""
-    modules = sources()
     found = []
-    for name in SPEAKERS:
-        tree = ast.parse(modules[name])
+    for name, source in sources().items():
+        if not any(fnmatchcase(name, each) for each in SPEAKERS):
+            continue
+        tree = ast.parse(source)
         docstrings = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
         for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr):
@@ -358,3 +371,20 @@ def plain(text: str, address: str = "git@github.com:alice/mailbox.git") -> str:
 def test_every_block_of_json_is_valid() -> None:
     found = re.findall(r"^```json\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     assert [type(json.loads(block)) for block in found] == [dict] * 5
+
+
+def test_the_layers_in_contributing_are_those_that_are_enforced() -> None:
+    text = ROOT.joinpath("CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| (\w+) \| (`.+?`) \|", text.partition("| layer |")[2], re.MULTILINE)
+    shown = {layer: set(quoted(modules)) for layer, modules in table if layer in LAYERS}
+    assert list(shown) == list(reversed(LAYERS))
+    assert shown == {name: set(layer.modules) - {"__init__"} for name, layer in LAYERS.items()}
+
+
+def test_every_decision_is_in_the_list_under_its_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(
+        r"^\| \[(\d{4})\]\((.+?)\) \| (.+?) \| accepted \|$", (folder / "README.md").read_text(), re.MULTILINE
+    )
+    titles = {path.name: path.read_text(encoding="utf-8").split("\n")[0] for path in sorted(folder.glob("[0-9]*.md"))}
+    assert {name: f"# {number}. {title}" for number, name, title in listed} == titles

@@ -44,7 +44,10 @@ class Busy(LocalError):
 
     def __str__(self) -> str:
         """Say that waiting helps."""
-        return "Another peer-relay process on this machine is busy with the mailbox; try again in a moment."
+        return (
+            "Something else on this machine is busy with the mailbox: another peer-relay process, or a delivery in the "
+            "background. Try again in a moment."
+        )
 
 
 @dataclass(eq=False, kw_only=True)

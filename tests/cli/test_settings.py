@@ -123,8 +123,8 @@ def test_a_variable_that_an_agent_did_not_expand_is_named(
     monkeypatch.setenv("PEER_RELAY_ROOM_TOKEN", " ${MY_TOKEN} ")
     monkeypatch.setenv("PEER_RELAY_PEER_ID", "")
     passed_on = (
-        " (PEER_RELAY_REMOTE and PEER_RELAY_ROOM_TOKEN arrived as the literal text ${...}, so the variable behind it "
-        "is not set where the agent was started)"
+        " (PEER_RELAY_REMOTE and PEER_RELAY_ROOM_TOKEN arrived as the literal text ${...}: what it stands "
+        "for is not set where the agent was started)"
     )
     assert refused(warnings) == NOTHING_SET.format(passed_on=passed_on, folder=own_home / "saved-rooms")
 
