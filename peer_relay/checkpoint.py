@@ -8,9 +8,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from peer_relay import disk
 from peer_relay.errors import BranchDeleted, HistoryRewritten, InvalidRecord, MailboxError, RefusedCommit
@@ -26,10 +26,13 @@ _REFUSALS: dict[str, type[MailboxError]] = {
 }
 
 
+_CommitId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
+
 class _SavedRefusal(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
-    tip: str | None
+    tip: _CommitId | None
     kind: str
     fields: dict[str, str]
 
@@ -37,7 +40,7 @@ class _SavedRefusal(BaseModel):
 class _File(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
-    tip: str
+    tip: _CommitId
     room: Room
     open: dict[Ulid, PeerId]
     answered: dict[Ulid, PeerId]

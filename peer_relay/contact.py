@@ -51,7 +51,8 @@ class Contacts:
         self._store = store
         self._state = state
         self._delivery = delivery
-        self._archived: dict[str, Whereabouts | None] = {}
+        self._archived: dict[str, Whereabouts] = {}
+        self._searched: dict[str, str] = {}
 
     def look(self, deadline: Deadline) -> Checkpoint:
         """Look at the mailbox once.
@@ -80,10 +81,7 @@ class Contacts:
             known = saved
         self._delivery.check_peer(known.snapshot.ledger)
         if stale is None and known.refusal is None:
-            try:
-                self._delivery.flush(deadline)
-            except PeerRelayError as error:
-                blocked = error
+            blocked = self._delivery.flush(deadline).blocked
             known = self._state.load() or known
         return Contact(known, stale, blocked)
 
@@ -96,26 +94,28 @@ class Contacts:
         snapshot, found = contact.known.snapshot, dict[str, Exchange]()
         try:
             with self._state.locked(deadline):
-                self._read_into(found, snapshot, [i for i in ids if at_tip(snapshot, i)], deadline)
-                archived = [i for i in ids if i not in found]
-                unknown = [i for i in archived if i not in self._archived]
-                looked_up = find_archived(self._store, snapshot, unknown, deadline)
-                self._archived.update({question_id: looked_up.get(question_id) for question_id in unknown})
-                self._read_into(found, snapshot, archived, deadline)
+                there = {i: where for i in ids if (where := at_tip(snapshot, i))}
+                found.update(read_exchanges(self._store, there, snapshot.ledger, deadline))
+                gone = [i for i in ids if i not in there]
+                self._look_up(snapshot, [i for i in gone if i not in self._archived], deadline)
+                there = {i: self._archived[i] for i in gone if i in self._archived}
+                found.update(read_exchanges(self._store, there, snapshot.ledger, deadline))
         except PeerRelayError as error:
             contact = replace(contact, stale=contact.stale or error)
         return [found[question_id] for question_id in ids if question_id in found], contact
 
-    def read_everything(self, contact: Contact, deadline: Deadline) -> tuple[list[Exchange], Contact]:
+    def read_everything(self, contact: Contact, deadline: Deadline) -> list[Exchange]:
         """Read every exchange of the room's whole history, in the order in which the questions were asked.
 
         Raises:
             MailboxError, TransportError, LocalError: the history could not be fetched.
         """
+        snapshot = contact.known.snapshot
         with self._state.locked(deadline):
-            everything = everywhere(self._store, contact.known.snapshot, deadline)
-        self._archived.update(everything)
-        return self.read(contact, list(everything), deadline)
+            places = everywhere(self._store, snapshot, deadline)
+            # Most are at the tip, where one tree holds many of them.
+            there = {i: at_tip(snapshot, i) or where for i, where in places.items()}
+            return list(read_exchanges(self._store, there, snapshot.ledger, deadline).values())
 
     def notes(self, contact: Contact) -> tuple[str, ...]:
         """Return the sentences that go with a result; answers that came second are reported once."""
@@ -124,7 +124,8 @@ class Contacts:
             notes.append(stale_note(contact.known, contact.stale))
         if contact.known.refusal is not None:
             notes.append(str(contact.known.refusal.error))
-        return (*notes, *self.outbox_notes(contact.blocked))
+        blocked = None if contact.known.refusal else contact.blocked  # which is the same, said once
+        return (*notes, *self.outbox_notes(blocked))
 
     def outbox_notes(self, blocked: PeerRelayError | None) -> tuple[str, ...]:
         """Return what there is to say of the outbox; answers that came second are reported once."""
@@ -135,9 +136,11 @@ class Contacts:
                 self._state.outbox.remove(entry)
         return tuple(notes)
 
-    def _read_into(
-        self, found: dict[str, Exchange], snapshot: Snapshot, ids: Iterable[str], deadline: Deadline
-    ) -> None:
-        places = ((i, at_tip(snapshot, i) or self._archived.get(i)) for i in ids)
-        known = {question_id: where for question_id, where in places if where is not None}
-        found.update(read_exchanges(self._store, known, snapshot.ledger, deadline))
+    def _look_up(self, snapshot: Snapshot, ids: Iterable[str], deadline: Deadline) -> None:
+        """Look for archived exchanges, each only in the history that was not searched for it before."""
+        unsearched: dict[str | None, list[str]] = {}
+        for question_id in ids:
+            unsearched.setdefault(self._searched.get(question_id), []).append(question_id)
+        for since, group in unsearched.items():
+            self._archived.update(find_archived(self._store, snapshot, group, deadline, since))
+            self._searched.update(dict.fromkeys(group, snapshot.tip))

@@ -6,38 +6,45 @@
    plan again with the same record. Never merge, never force.
 3. Records go out in the order of acceptance, at most 50 a push. If a push of several is refused, they go one at a
    time; what is refused alone is set aside and does not stand in the way of the others.
-4. Nothing sleeps under the lock, and the lock is held for one attempt at a time.
+4. What is known may be older than an entry. That a record cannot go in is decided on a state that was looked up in the
+   same flush, and that it came second only when another record was read at its place.
+5. Nothing sleeps under the lock, and the lock is held for one attempt at a time.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from peer_relay.checkpoint import Checkpoint
 from peer_relay.errors import (
     AlreadyAnswered,
-    DeadlineExceeded,
+    AlreadyAsked,
+    IllegalStep,
     Moved,
     OutcomeUnknown,
     PeerNotInRoom,
+    PeerRelayError,
     PushRefused,
     RequestError,
     TooManyOpen,
-    UnknownQuestion,
 )
+from peer_relay.ledger import State
 from peer_relay.outbox import OutboxEntry, Status
 from peer_relay.paths import Kind
 from peer_relay.records import Question
 from peer_relay.store import Arrival
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from peer_relay.clock import Clock
     from peer_relay.deadline import Deadline
     from peer_relay.ledger import Ledger, Step
     from peer_relay.local_state import LocalState
+    from peer_relay.paths import Place
     from peer_relay.store import Snapshot, Store
 
 MAX_RECORDS_PER_PUSH = 50
@@ -47,15 +54,55 @@ _LONGEST_PAUSE_S = 1.0
 
 class _Outcome(Enum):
     DONE = "nothing is left that can go out now"
-    PROGRESS = "something was settled; more may be left"
+    PROGRESS = "something was settled or learnt; more may be left"
     MOVED = "somebody else was first"
-    REFUSED = "the remote declined a push of several"
+
+
+@dataclass(frozen=True)
+class Flushed:
+    """What became of the outbox.
+
+    Attributes:
+        delivered: the names of the entries that are in the mailbox.
+        blocked: what stands in the way of the rest, which stays queued; None if nothing is left that could go out.
+    """
+
+    delivered: frozenset[str]
+    blocked: PeerRelayError | None
+
+
+@dataclass
+class _Run:
+    """One flush.
+
+    Attributes:
+        deadline: by when it ends.
+        at_most: how many records may go in one push.
+        looked: whether the mailbox was looked at since it began.
+        delivered: as in `Flushed`.
+    """
+
+    deadline: Deadline
+    at_most: int = MAX_RECORDS_PER_PUSH
+    looked: bool = False
+    delivered: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
 class _Plan:
+    """What one push would do.
+
+    Attributes:
+        entries: the records that go, in the order of acceptance.
+        steps: the same as steps of the room, with the archive steps that the rule demands.
+        waiting: whether a question waits for room.
+        impossible: what can never go in, with the reason.
+    """
+
     entries: tuple[OutboxEntry, ...]
     steps: tuple[Step, ...]
+    waiting: bool
+    impossible: tuple[tuple[OutboxEntry, str], ...]
 
 
 class Delivery:
@@ -99,117 +146,148 @@ class Delivery:
         if self._me not in ledger.room.peers:
             raise PeerNotInRoom(peer_id=self._me, peers=ledger.room.peers)
 
-    def flush(self, deadline: Deadline) -> None:
-        """Take out of the outbox whatever can go. On return nothing is left that could.
+    def flush(self, deadline: Deadline) -> Flushed:
+        """Take out of the outbox whatever can go."""
+        run = _Run(deadline)
+        blocked = None
+        try:
+            self._flush(run)
+        except PeerRelayError as error:
+            blocked = error
+        return Flushed(frozenset(run.delivered), blocked)
 
-        Raises:
-            PeerRelayError: what stands in the way of the rest, which stays queued.
-        """
-        at_most, pause = MAX_RECORDS_PER_PUSH, _FIRST_PAUSE_S
+    def _flush(self, run: _Run) -> None:
+        """Try until nothing can go. It is the store that raises when the deadline is over."""
+        pause = _FIRST_PAUSE_S
         while True:
-            with self._state.locked(deadline):
-                outcome = self._attempt(deadline, at_most)
+            with self._state.locked(run.deadline):
+                outcome = self._attempt(run)
             if outcome is _Outcome.DONE:
                 return
-            if outcome is _Outcome.REFUSED:
-                at_most = 1
-            if deadline.expired:
-                raise DeadlineExceeded(remote=self._store.remote, seconds=deadline.seconds)
             if outcome is _Outcome.MOVED:
                 # Jitter, so that writers that collided once do not collide again in step.
-                self._clock.sleep(min(random.uniform(0, pause), deadline.remaining_s()))  # noqa: S311 - no secret
+                self._clock.sleep(min(random.uniform(0, pause), run.deadline.remaining_s()))  # noqa: S311 - no secret
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
 
-    def _attempt(self, deadline: Deadline, at_most: int) -> _Outcome:
+    def _attempt(self, run: _Run) -> _Outcome:
         queued = [entry for entry in self._state.outbox.entries() if entry.status is Status.QUEUED]
         if not queued:
             return _Outcome.DONE
         known = self._state.load()
         if known is None or known.refusal is not None:
-            known = self.look(deadline)
+            known = self._look(run)
         if known.refusal is not None:
             raise known.refusal.error
         self.check_peer(known.snapshot.ledger)
-        left = self._settle(queued, known.snapshot, deadline)
-        plan = self._plan(left, known.snapshot, at_most)
-        return self._publish(plan, known, deadline) if plan.entries else _Outcome.DONE
+        # Bases are in the order of acceptance, so the first one is the oldest.
+        since = next((entry.base for entry in queued if entry.base is not None), known.snapshot.tip)
+        left = self._settle(queued, known.snapshot, since, run)
+        plan = _plan(left, known.snapshot.ledger, run.at_most)
+        if (plan.waiting or plan.impossible) and not run.looked:
+            self._look(run)
+            return _Outcome.PROGRESS
+        for entry, reason in plan.impossible:
+            self._set_aside(entry, reason)
+        if not plan.entries:
+            return _Outcome.DONE
+        for entry in plan.entries:
+            if entry.base is None:
+                self._state.outbox.save(replace(entry, base=since))
+        return self._publish(plan, known, run)
 
-    def _settle(self, queued: list[OutboxEntry], snapshot: Snapshot, deadline: Deadline) -> list[OutboxEntry]:
-        """Take out the entries that history shows to be settled, and return the others (I3)."""
-        since = next((entry.base for entry in queued if entry.base is not None), None)
-        if since is None or since == snapshot.tip:
-            return queued
-        places = {entry.place for entry in queued}
-        there = {at.place: at.commit for at in self._store.walk(snapshot, deadline, since) if at.place in places}
-        settled = [entry for entry in queued if entry.place in there]
-        stored = self._store.read([Arrival(there[entry.place], entry.place) for entry in settled], deadline)
-        for entry, record in zip(settled, stored, strict=True):
+    def _look(self, run: _Run) -> Checkpoint:
+        known = self.look(run.deadline)
+        run.looked = True
+        return known
+
+    def _settle(self, queued: Sequence[OutboxEntry], snapshot: Snapshot, since: str, run: _Run) -> list[OutboxEntry]:
+        """Take out the entries whose place is taken, by themselves or by others, and return the rest (I3)."""
+        there = self._find({entry.place for entry in queued}, snapshot, since, run.deadline)
+        taken = [entry for entry in queued if entry.place in there]
+        stored = self._store.read([Arrival(there[entry.place], entry.place) for entry in taken], run.deadline)
+        for entry, record in zip(taken, stored, strict=True):
             if record == entry.record:
-                self._state.outbox.remove(entry)
+                self._delivered(entry, run)
+            elif entry.place.kind is Kind.ANSWER:
+                self._state.outbox.save(replace(entry, status=Status.SECOND))
             else:
-                self._came_second(entry)
+                self._set_aside(entry, str(AlreadyAsked(question_id=entry.place.question_id)))
         return [entry for entry in queued if entry.place not in there]
 
-    def _plan(self, entries: list[OutboxEntry], snapshot: Snapshot, at_most: int) -> _Plan:
-        """Plan as many records as may go in one push, and see to it that each one's base is on the disk."""
-        ledger = snapshot.ledger
-        steps: list[Step] = []
-        going: list[OutboxEntry] = []
-        for entry in entries:
-            if len(going) == at_most:
-                break
-            try:
-                more, ledger = _plan_one(ledger, entry)
-            except TooManyOpen:
-                continue  # it waits for room; answers behind it may go
-            except (AlreadyAnswered, UnknownQuestion):
-                self._came_second(entry)
-                continue
-            except RequestError as error:
-                self._set_aside(entry, str(error))
-                continue
-            steps += more
-            going.append(self._with_base(entry, snapshot.tip))
-        return _Plan(tuple(going), tuple(steps))
+    def _find(self, places: set[Place], snapshot: Snapshot, since: str, deadline: Deadline) -> dict[Place, str]:
+        """Return commits that hold the places that are taken: the tip, or since a commit and archived again."""
+        there = {place: snapshot.tip for place in places if _is_at_tip(snapshot.ledger, place)}
+        if len(there) < len(places) and since != snapshot.tip:
+            for arrival in self._store.walk(snapshot, deadline, since):
+                if arrival.place in places:
+                    there.setdefault(arrival.place, arrival.commit)
+        return there
 
-    def _publish(self, plan: _Plan, known: Checkpoint, deadline: Deadline) -> _Outcome:
+    def _publish(self, plan: _Plan, known: Checkpoint, run: _Run) -> _Outcome:
         try:
-            snapshot = self._store.publish(known.snapshot, plan.steps, deadline)
+            snapshot = self._store.publish(known.snapshot, plan.steps, run.deadline)
         except (Moved, OutcomeUnknown):
-            self.look(deadline)
+            self._look(run)
             return _Outcome.MOVED
         except PushRefused as error:
             if len(plan.entries) > 1:
-                return _Outcome.REFUSED
-            self._set_aside(plan.entries[0], error.words)
+                run.at_most = 1
+            else:
+                self._set_aside(plan.entries[0], error.words)
             return _Outcome.PROGRESS
         self._keep(Checkpoint(snapshot, None, self._clock.observed_ms()), known)
         for entry in plan.entries:
-            self._state.outbox.remove(entry)
+            self._delivered(entry, run)
         return _Outcome.PROGRESS
 
-    def _with_base(self, entry: OutboxEntry, tip: str) -> OutboxEntry:
-        if entry.base is not None:
-            return entry
-        entry = replace(entry, base=tip)
-        self._state.outbox.save(entry)
-        return entry
-
-    def _came_second(self, entry: OutboxEntry) -> None:
-        self._state.outbox.save(replace(entry, status=Status.SECOND))
+    def _delivered(self, entry: OutboxEntry, run: _Run) -> None:
+        run.delivered.add(entry.name)
+        self._state.outbox.remove(entry)
 
     def _set_aside(self, entry: OutboxEntry, words: str) -> None:
         self._state.outbox.save(replace(entry, status=Status.REFUSED, words=words))
 
     def _keep(self, new: Checkpoint, old: Checkpoint | None) -> Checkpoint:
-        if old is None or (old.snapshot.tip, old.refusal and old.refusal.tip) != (
-            new.snapshot.tip,
-            new.refusal and new.refusal.tip,
-        ):
+        """Save a checkpoint; if it says nothing new, only the time of contact."""
+        if old is None or _gist(old) != _gist(new):
             self._state.save(new)
         else:
             self._state.note_contact(new.contact_ms)
         return new
+
+
+def _gist(checkpoint: Checkpoint) -> tuple[str, bool, str | None]:
+    """Return what tells two checkpoints apart. A deleted branch is a refusal without a tip."""
+    refusal = checkpoint.refusal
+    return checkpoint.snapshot.tip, refusal is not None, refusal.tip if refusal else None
+
+
+def _is_at_tip(ledger: Ledger, place: Place) -> bool:
+    state = ledger.state_of(place.question_id)
+    return state is State.ANSWERED or (state is State.OPEN and place.kind is Kind.QUESTION)
+
+
+def _plan(entries: Sequence[OutboxEntry], ledger: Ledger, at_most: int) -> _Plan:
+    """Plan as many records as may go in one push. None of them is at the tip."""
+    steps: list[Step] = []
+    going: list[OutboxEntry] = []
+    impossible: list[tuple[OutboxEntry, str]] = []
+    waiting = False
+    for entry in entries:
+        if len(going) == at_most:
+            break
+        try:
+            more, ledger = _plan_one(ledger, entry)
+        except TooManyOpen:
+            waiting = True  # it waits for room; answers behind it may go
+        except (AlreadyAnswered, AlreadyAsked):
+            pass  # another one ahead of it in this push has its place; what becomes of that one decides
+        except (RequestError, IllegalStep) as error:
+            impossible.append((entry, str(error)))
+        else:
+            steps += more
+            going.append(entry)
+    return _Plan(tuple(going), tuple(steps), waiting, tuple(impossible))
 
 
 def _plan_one(ledger: Ledger, entry: OutboxEntry) -> tuple[tuple[Step, ...], Ledger]:

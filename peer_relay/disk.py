@@ -6,6 +6,7 @@ Every error of the operating system leaves as `StateUnusable`, which names the p
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -31,9 +32,17 @@ def reported(path: Path) -> Iterator[None]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder that only its owner can enter, and its parents, if they are not there."""
+    """Make a folder that only its owner can enter, and its parents, if they are not there.
+
+    What is made is on the disk on return: a file in a folder that a power cut took away would be gone with it.
+    """
     with reported(path):
-        path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        missing = [each for each in (path, *path.parents) if not each.exists()]
+        for each in reversed(missing):
+            each.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+            sync_folder(each.parent)
+        if not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = PRIVATE_FILE, durable: bool = True) -> None:
@@ -69,12 +78,10 @@ def write_atomically(path: Path, data: bytes, *, mode: int = PRIVATE_FILE, durab
             sync_folder(path.parent)
 
 
-def remove(path: Path, *, durable: bool = False) -> None:
-    """Remove a file if it is there."""
+def remove(path: Path) -> None:
+    """Remove a file if it is there. After a power cut it may be there again."""
     with reported(path):
         path.unlink(missing_ok=True)
-        if durable:
-            sync_folder(path.parent)
 
 
 def read_if_there(path: Path) -> bytes | None:
@@ -82,6 +89,12 @@ def read_if_there(path: Path) -> bytes | None:
     with reported(path), contextlib.suppress(FileNotFoundError):
         return path.read_bytes()
     return None
+
+
+def is_there(path: Path) -> bool:
+    """Return whether there is a file of this name, whether it can be read or not."""
+    with reported(path):
+        return path.exists()
 
 
 def names_in(folder: Path) -> list[str]:

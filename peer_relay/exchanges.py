@@ -53,19 +53,26 @@ def at_tip(snapshot: Snapshot, question_id: str) -> Whereabouts | None:
     return None if asker is None else Whereabouts(snapshot.tip, asker, question_id in snapshot.ledger.answered)
 
 
-def find_archived(store: Store, snapshot: Snapshot, ids: Collection[str], deadline: Deadline) -> dict[str, Whereabouts]:
+def find_archived(
+    store: Store, snapshot: Snapshot, ids: Collection[str], deadline: Deadline, since: str | None = None
+) -> dict[str, Whereabouts]:
     """Look exchanges up in history, going back no further than needed.
 
     The tree of the commit that added an answer holds its question as well.
+
+    Args:
+        store: the mailbox.
+        snapshot: where to begin.
+        ids: what to look for.
+        deadline: by when to return.
+        since: a commit up to which history is known not to hold them.
 
     Raises:
         MailboxError, TransportError: as `Store.walk` says.
     """
     found: dict[str, Whereabouts] = {}
     wanted = set(ids)
-    if not wanted:
-        return found
-    for arrival in store.walk(snapshot, deadline):
+    for arrival in store.walk(snapshot, deadline, since):
         place = arrival.place
         if place.question_id in wanted:
             wanted.discard(place.question_id)

@@ -5,12 +5,16 @@
 2. *Must*: `base` is on the disk before the record's first push (I3). It is a commit that the mailbox was verified to
    contain before that push, so whoever looks through every commit since then finds the record if it is there.
 3. Entries are in the order of acceptance: a number that grows while the outbox is not empty, then the id.
-4. Accepting needs no lock: each file is new and is put in place whole.
+4. Accepting needs no lock: each file has a name of its own, with a random part in it, and is put in place whole. Two
+   processes that accept an answer to one question at the same time make two entries, and the first one goes out first.
+5. A file that cannot be read, or that says another thing than its name, is left where it is and stops nothing else.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
+import secrets
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -18,14 +22,14 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from peer_relay import disk
-from peer_relay.errors import InvalidRecord
+from peer_relay.errors import InvalidRecord, StateUnusable
 from peer_relay.paths import Kind, Place, parse_exchange_record
 from peer_relay.records import PEER_PATTERN, ULID_PATTERN, Answer, PeerId, Question, canonical_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_NAME = re.compile(rf"(\d{{8}})-({ULID_PATTERN})-({PEER_PATTERN})-(question|answer)\.json")
+_NAME = re.compile(rf"(\d{{8}})-({ULID_PATTERN})-({PEER_PATTERN})-(question|answer)-([0-9a-f]{{8}})\.json")
 
 
 class Status(Enum):
@@ -61,6 +65,7 @@ class OutboxEntry:
         status: queued; refused (set aside until a person retries or drops it); second (another answer won, which is
             to be reported once).
         words: why it was refused, in the remote's words.
+        tag: 8 random hex digits that make the name of its file unique.
     """
 
     number: int
@@ -70,6 +75,13 @@ class OutboxEntry:
     base: str | None = None
     status: Status = Status.QUEUED
     words: str = ""
+    tag: str = "00000000"
+
+    @property
+    def name(self) -> str:
+        """The name of its file, which is this entry's and no other's."""
+        place = self.place
+        return f"{self.number:08}-{place.question_id}-{place.asker}-{place.kind.value}-{self.tag}.json"
 
 
 class Outbox:
@@ -89,7 +101,9 @@ class Outbox:
 
     def damaged(self) -> list[str]:
         """Return the names of files that cannot be read; they stay where they are for a person to look at."""
-        return [name for name in disk.names_in(self._folder) if self._load(name) is None]
+        unread = [name for name in disk.names_in(self._folder) if name.endswith(".json") and self._load(name) is None]
+        # One that was taken out between the listing and the reading is not damaged.
+        return [name for name in unread if disk.is_there(self._folder / name)]
 
     def accept(self, place: Place, record: Question | Answer, author: str, base: str | None) -> OutboxEntry:
         """Take a record in; on return it is on the disk.
@@ -98,8 +112,14 @@ class Outbox:
             StateUnusable: it is not in the outbox.
         """
         numbers = [int(match[1]) for name in disk.names_in(self._folder) if (match := _NAME.fullmatch(name))]
-        entry = OutboxEntry(max(numbers, default=0) + 1, place, record, author, base)
-        self.save(entry)
+        entry = OutboxEntry(max(numbers, default=0) + 1, place, record, author, base, tag=secrets.token_hex(4))
+        try:
+            self.save(entry)
+        except StateUnusable:
+            # It may be in place and only not known to be on the disk: what is reported as not accepted never goes out.
+            with contextlib.suppress(StateUnusable):
+                self.remove(entry)
+            raise
         return entry
 
     def save(self, entry: OutboxEntry) -> None:
@@ -115,30 +135,30 @@ class Outbox:
 
     def current(self, entry: OutboxEntry) -> OutboxEntry | None:
         """Return an entry's present state, or None if it was taken out. A damaged file counts as unchanged."""
-        path = self._path(entry)
-        if disk.read_if_there(path) is None:
+        if not disk.is_there(self._path(entry)):
             return None
-        return self._load(path.name) or entry
+        return self._load(entry.name) or entry
 
     def remove(self, entry: OutboxEntry) -> None:
         """Take an entry out."""
         disk.remove(self._path(entry))
 
     def _path(self, entry: OutboxEntry) -> Path:
-        place = entry.place
-        return self._folder / f"{entry.number:08}-{place.question_id}-{place.asker}-{place.kind.value}.json"
+        return self._folder / entry.name
 
     def _load(self, name: str) -> OutboxEntry | None:
         match = _NAME.fullmatch(name)
-        data = disk.read_if_there(self._folder / name)
-        if data is None or match is None:
-            return None
-        kind = Kind(match[4])
         try:
+            data = disk.read_if_there(self._folder / name)
+            if data is None or match is None:
+                return None
             content = _File.model_validate_json(data)
-            record = parse_exchange_record(kind, content.record.encode())
+            place = Place(match[2], match[3], Kind(match[4]))
+            record = parse_exchange_record(place.kind, content.record.encode())
             status = Status(content.status)
-        except (ValidationError, InvalidRecord, ValueError):
+        except (StateUnusable, ValidationError, InvalidRecord, ValueError):
             return None
-        place = Place(match[2], match[3], kind)
-        return OutboxEntry(int(match[1]), place, record, content.author, content.base, status, content.words)
+        if record.id != place.question_id or (isinstance(record, Question) and record.asker_id != place.asker):
+            return None
+        number, tag = int(match[1]), match[5]
+        return OutboxEntry(number, place, record, content.author, content.base, status, content.words, tag)

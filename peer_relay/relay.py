@@ -11,6 +11,7 @@ Every call ends within the time limit that the relay was given, and takes the lo
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from peer_relay.clock import Clock
     from peer_relay.delivery import Delivery
     from peer_relay.exchanges import Exchange
+    from peer_relay.ledger import Ledger
     from peer_relay.local_state import LocalState
     from peer_relay.store import Store
 
@@ -104,7 +106,7 @@ class Relay:
             asked_at=format_ms(ulid_ms(question_id)),
         )
         known = self._enter(deadline)
-        self._check_room_for_question(known)
+        self._check_room_for_question(known, deadline)
         place = Place(question_id, self.me, Kind.QUESTION)
         entry = self._state.outbox.accept(place, record, self.me, known.snapshot.tip if known else None)
         try:
@@ -148,10 +150,7 @@ class Relay:
 
     def deliver(self) -> bool:
         """Try to take the outbox to the mailbox once; return whether nothing is left that could go out by itself."""
-        try:
-            self._delivery.flush(self._deadline())
-        except PeerRelayError:
-            return False
+        self._delivery.flush(self._deadline())
         return self.pending() == 0
 
     def pending(self) -> int:
@@ -215,13 +214,13 @@ class Relay:
         if question_id is not None:
             _check_id(question_id)
         contact = self._contacts.make(deadline)
-        wanted = self._unread() if question_id is None else [question_id]
+        ledger = contact.known.snapshot.ledger
+        wanted = self._unread(ledger) if question_id is None else [question_id]
         if include_read and question_id is None:
-            answered = contact.known.snapshot.ledger.answered
-            mine = sorted(i for i, asker in answered.items() if asker == self.me)
+            mine = sorted(i for i, asker in ledger.answered.items() if asker == self.me)
             wanted = sorted({*wanted, *mine[-NEWEST_READ:]})
         found, contact = self._contacts.read(contact, wanted, deadline)
-        more = self._check_own(question_id, found) if question_id is not None and contact.stale is None else ()
+        more = () if question_id is None else self._check_own(question_id, found, contact)
         items = (self._received(each, each.answer) for each in found if each.answer is not None)
         return Listing(tuple(items), (*more, *self._contacts.notes(contact)))
 
@@ -246,7 +245,7 @@ class Relay:
         deadline = self._deadline(HISTORY_TIMES if whole_history else 1)
         contact = self._contacts.make(deadline)
         if whole_history:
-            found, contact = self._contacts.read_everything(contact, deadline)
+            found = self._contacts.read_everything(contact, deadline)
         else:
             ledger = contact.known.snapshot.ledger
             found, contact = self._contacts.read(contact, sorted({*ledger.open, *ledger.answered}), deadline)
@@ -274,28 +273,59 @@ class Relay:
         self._delivery.check_peer(known.snapshot.ledger)
         return known
 
-    def _check_room_for_question(self, known: Checkpoint | None) -> None:
-        ledger = known.snapshot.ledger if known else None
-        taken = set(ledger.open_of(self.me)) if ledger else set()
-        taken.update(entry.place.question_id for entry in self._on_their_way(Kind.QUESTION))
-        if len(taken) >= MAX_OPEN_PLANNED:
-            raise TooManyOpen(limit=MAX_OPEN_PLANNED)
+    def _check_room_for_question(self, known: Checkpoint | None, deadline: Deadline) -> None:
+        """Check the limit of open questions; what is known may be old, so only a new look says that it is reached."""
+        if self._taken(known) >= MAX_OPEN_PLANNED:
+            with contextlib.suppress(PeerRelayError):
+                known = self._contacts.look(deadline)
+            if self._taken(known) >= MAX_OPEN_PLANNED:
+                raise TooManyOpen(limit=MAX_OPEN_PLANNED)
+
+    def _taken(self, known: Checkpoint | None) -> int:
+        taken = {entry.place.question_id for entry in self._on_their_way(Kind.QUESTION)}
+        return len(taken.union(known.snapshot.ledger.open_of(self.me) if known else ()))
 
     def _send(self, entry: OutboxEntry, deadline: Deadline) -> Sent:
-        blocked = None
-        try:
-            self._delivery.flush(deadline)
-        except PeerRelayError as error:
-            blocked = error
-        question_id = entry.place.question_id
-        current = self._state.outbox.current(entry)
-        if current is not None and current.status is Status.SECOND:
-            self._state.outbox.remove(current)
-            raise AlreadyAnswered(question_id=question_id)
+        flushed = self._delivery.flush(deadline)
+        delivered = entry.name in flushed.delivered or self._settled_elsewhere(entry, deadline)
         known = self._state.load()
-        contact = None if known is None else Contact(known, None, blocked)
-        notes = self._contacts.notes(contact) if contact else self._contacts.outbox_notes(blocked)
-        return Sent(question_id, delivered=current is None, notes=notes)
+        if known is None:
+            notes = self._contacts.outbox_notes(flushed.blocked)
+        else:
+            notes = self._contacts.notes(Contact(known, None, flushed.blocked))
+        return Sent(entry.place.question_id, delivered, notes)
+
+    def _settled_elsewhere(self, entry: OutboxEntry, deadline: Deadline) -> bool:
+        """Return whether another thread or process took an entry of ours to the mailbox.
+
+        That the entry is gone says only that it was settled, one way or the other: the mailbox says which (I3).
+
+        Raises:
+            AlreadyAnswered: it came second.
+            UnknownQuestion: a person dropped it.
+            MailboxError, TransportError, LocalError: it was settled, and which way could not be read.
+        """
+        current = self._state.outbox.current(entry)
+        if current is None:
+            self._check_stored(entry, deadline)
+            return True
+        if current.status is Status.SECOND:
+            self._state.outbox.remove(current)
+            raise AlreadyAnswered(question_id=entry.place.question_id)
+        return False
+
+    def _check_stored(self, entry: OutboxEntry, deadline: Deadline) -> None:
+        question_id = entry.place.question_id
+        known = self._state.load() or self._contacts.look(deadline)
+        found, contact = self._contacts.read(Contact(known, None, None), [question_id], deadline)
+        stored = [each.answer if entry.place.kind is Kind.ANSWER else each.question for each in found]
+        if stored == [entry.record]:
+            return
+        if contact.stale is not None:
+            raise contact.stale
+        if stored not in ([], [None]):
+            raise AlreadyAnswered(question_id=question_id)
+        raise UnknownQuestion(question_id=question_id)
 
     def _on_their_way(self, kind: Kind) -> list[OutboxEntry]:
         return [entry for entry in self.outbox() if entry.place.kind is kind]
@@ -309,9 +339,10 @@ class Relay:
                 return entry
         raise UnknownQuestion(question_id=question_id)
 
-    def _unread(self) -> list[str]:
-        not_sent = {entry.place.question_id for entry in self._on_their_way(Kind.QUESTION)}
-        return [question_id for question_id in self._state.asked.ids() if question_id not in not_sent]
+    def _unread(self, ledger: Ledger) -> list[str]:
+        """Return the questions whose answer is waited for and may be there: at the tip, or archived."""
+        unanswered = {*ledger.open, *(entry.place.question_id for entry in self._on_their_way(Kind.QUESTION))}
+        return [question_id for question_id in self._state.asked.ids() if question_id not in unanswered]
 
     def _received(self, exchange: Exchange, answer: Answer) -> ReceivedAnswer:
         question_id = exchange.question.id
@@ -324,10 +355,11 @@ class Relay:
             shown_before=self._state.asked.was_shown(question_id),
         )
 
-    def _check_own(self, question_id: str, found: Sequence[Exchange]) -> tuple[str, ...]:
+    def _check_own(self, question_id: str, found: Sequence[Exchange], contact: Contact) -> tuple[str, ...]:
         """Check that a question is one of this peer's, and return the note if its answer is not there yet."""
         if not found:
-            if question_id in {entry.place.question_id for entry in self._on_their_way(Kind.QUESTION)}:
+            on_its_way = question_id in {entry.place.question_id for entry in self._on_their_way(Kind.QUESTION)}
+            if on_its_way or contact.stale is not None:
                 return ()
             raise UnknownQuestion(question_id=question_id)
         if found[0].question.asker_id != self.me:

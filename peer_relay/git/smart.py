@@ -17,8 +17,7 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from dulwich.client import HTTPProxyUnauthorized, HTTPUnauthorized
-from dulwich.errors import GitProtocolError, HangupException, NotGitRepository, SendPackError
+from dulwich.errors import GitProtocolError, HangupException, SendPackError
 from dulwich.objects import ZERO_SHA, ObjectID
 from dulwich.pack import full_unpacked_object
 from dulwich.refs import Ref
@@ -29,7 +28,6 @@ from peer_relay.errors import (
     NotAGitServer,
     OutcomeUnknown,
     PeerRelayError,
-    RepositoryNotFound,
     StateUnusable,
     TooLarge,
     TransportError,
@@ -63,9 +61,6 @@ _GARBLED = re.compile(
 # come from parsing what the remote sent.
 FOREIGN: tuple[type[Exception], ...] = (
     GitProtocolError,
-    HTTPUnauthorized,
-    HTTPProxyUnauthorized,
-    NotGitRepository,
     OSError,
     ValueError,
     AssertionError,
@@ -265,18 +260,10 @@ class SmartTransport(ABC):
         return DeadlineExceeded(remote=self.remote, seconds=seconds) if operation.late else failure
 
     def _failure(self, error: Exception, act: str) -> TransportError:
-        if isinstance(error, NotGitRepository):
-            return RepositoryNotFound(remote=self.remote)
-        if isinstance(error, GitProtocolError):
-            words = self._last_words() or ("" if isinstance(error, HangupException) else _text(error))
-            if _GARBLED.match(words):
-                return NotAGitServer(remote=self.remote, reason=_NOT_GIT)
-            return contact_failure(self.remote, act, words, self._secrets())
-        if isinstance(error, OSError) and self._last_words():
-            return contact_failure(self.remote, act, self._last_words(), self._secrets())
-        if isinstance(error, OSError):
-            return Unreachable(remote=self.remote, reason=clean(error.strerror or "the connection broke off"))
-        return NotAGitServer(remote=self.remote, reason=_NOT_GIT)
+        words = self._last_words() or ("" if isinstance(error, HangupException) else _text(error))
+        if not isinstance(error, GitProtocolError | OSError) or _GARBLED.match(words):
+            return NotAGitServer(remote=self.remote, reason=_NOT_GIT)
+        return contact_failure(self.remote, act, words, self._secrets())
 
 
 class _TipOnly:
@@ -323,8 +310,8 @@ class _BoundedSink:
 
 
 def _text(error: Exception) -> str:
-    """Return what an exception of dulwich says; it may hold bytes."""
-    words = error.args[0] if error.args else ""
+    """Return what an exception says; dulwich's may hold bytes."""
+    words = error.strerror or "" if isinstance(error, OSError) else error.args[0] if error.args else ""
     return words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
 
 

@@ -28,6 +28,7 @@ class Ending:
     def __init__(self) -> None:
         self._stop: Callable[[], object] | None = None
         self._close: Callable[[], object] = _nothing
+        self._leaving = threading.Lock()
 
     def install(self) -> None:
         """Take over every signal of this platform that asks a process to end, also the ones that a shell ignores."""
@@ -48,13 +49,19 @@ class Ending:
 
     def start_clock(self) -> None:
         """Begin to close, and give the orderly end its time limit. May be called from any thread, also repeatedly."""
-        for thread in (threading.Timer(BOUND_S, os._exit, (0,)), threading.Thread(target=self._close)):
+        for thread in (threading.Timer(BOUND_S, self.leave), threading.Thread(target=self._close)):
             thread.daemon = True
             thread.start()
 
+    def leave(self, status: int = 0) -> None:
+        """End the process. One thread does it; another that comes meanwhile waits here for its end."""
+        with self._leaving:
+            os._exit(status)
+
     def _on_signal(self, _number: int, _frame: object) -> None:
         if self._stop is None:
-            os._exit(0)
+            self.leave()
+            return
         self.start_clock()
         self._stop()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -76,7 +75,7 @@ def serve(open_relay: Callable[[], Relay], ending: Ending) -> None:
         say(f"the server failed: {place_of(error)}")
         status = 1
     mailbox.close()
-    os._exit(status)
+    ending.leave(status)
 
 
 async def _serve(mailbox: Mailbox, ending: Ending) -> None:

@@ -1,0 +1,118 @@
+"""The checkpoint: read back as it was written, or counted as lost."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from peer_relay import checkpoint
+from peer_relay.checkpoint import Checkpoint
+from peer_relay.errors import BranchDeleted, HistoryRewritten, MailboxError, RefusedCommit
+from peer_relay.ledger import Ledger
+from peer_relay.store import Refusal, Snapshot
+from peer_relay.times import MAX_MS
+from tests.store.benches import ROOM, START_MS, asking, exchanging, question
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TIP, OTHER = "ab" * 20, "cd" * 20
+LEDGER = asking(exchanging(Ledger(ROOM), 1, 2)[1], question(3, "bob"))[1]
+
+
+def saved(path: Path, refusal: Refusal | None = None, contact_ms: int = START_MS) -> Checkpoint:
+    known = Checkpoint(Snapshot(TIP, LEDGER), refusal, contact_ms)
+    checkpoint.save(path, known)
+    return known
+
+
+def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "checkpoint.json"
+    known = saved(path)
+    assert checkpoint.load(path) == known
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RefusedCommit(commit=OTHER, reason="it is a merge"),
+        HistoryRewritten(commit=TIP),
+        BranchDeleted(commit=TIP),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_refusal_is_loaded_as_it_was_said(tmp_path: Path, error: MailboxError) -> None:
+    path = tmp_path / "checkpoint.json"
+    saved(path, Refusal(None if isinstance(error, BranchDeleted) else OTHER, error))
+    loaded = checkpoint.load(path)
+    assert loaded is not None
+    assert loaded.refusal is not None
+    assert (loaded.refusal.tip, type(loaded.refusal.error), str(loaded.refusal.error)) == (
+        None if isinstance(error, BranchDeleted) else OTHER,
+        type(error),
+        str(error),
+    )
+
+
+def test_the_time_of_contact_changes_without_a_new_file(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.json"
+    known = saved(path)
+    inode = path.stat().st_ino
+    checkpoint.note_contact(path, START_MS + 1)
+    assert checkpoint.load(path) == Checkpoint(known.snapshot, None, START_MS + 1)
+    assert path.stat().st_ino == inode
+
+
+@pytest.mark.parametrize("contact_ms", [0, MAX_MS])
+def test_a_clock_that_is_far_off_does_no_harm(tmp_path: Path, contact_ms: int) -> None:
+    path = tmp_path / "checkpoint.json"
+    known = saved(path, contact_ms=contact_ms)
+    loaded = checkpoint.load(path)
+    assert loaded is not None
+    assert loaded.snapshot == known.snapshot
+
+
+def test_noting_contact_without_a_file_does_nothing(tmp_path: Path) -> None:
+    checkpoint.note_contact(tmp_path / "checkpoint.json", START_MS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_not_there_counts_as_lost(tmp_path: Path) -> None:
+    assert checkpoint.load(tmp_path / "checkpoint.json") is None
+
+
+REFUSAL = {"tip": OTHER, "kind": "RefusedCommit", "fields": {"commit": OTHER, "reason": "it is a merge"}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tip": "HEAD"},
+        {"tip": TIP + "\n"},
+        {"tip": None},
+        {"room": {}},
+        {"open": {"x": "alice"}},
+        {"answered": {question(1).id: "A"}},
+        {"more": 1},
+        {"refusal": REFUSAL | {"kind": "Unreachable"}},
+        {"refusal": REFUSAL | {"fields": {"commit": OTHER}}},
+        {"refusal": REFUSAL | {"tip": "x"}},
+    ],
+    ids=str,
+)
+def test_a_file_that_says_something_impossible_counts_as_lost(tmp_path: Path, changes: dict[str, Any]) -> None:
+    path = tmp_path / "checkpoint.json"
+    saved(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"refusal": REFUSAL}))
+    assert checkpoint.load(path) is not None
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    assert checkpoint.load(path) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe\x00", b"null"])
+def test_a_file_that_is_no_checkpoint_counts_as_lost(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "checkpoint.json"
+    path.write_bytes(content)
+    assert checkpoint.load(path) is None
