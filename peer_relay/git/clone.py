@@ -4,21 +4,22 @@
 2. What comes out of it has been hashed: an object whose content does not give its id is damage, never an answer.
 3. One process uses it at a time, under the relay's lock; a `Repo` is opened for each operation and closed after it,
    because dulwich's is not safe to share between threads and keeps file descriptors open.
+4. Its own files are replaced whole and without lock files, which a killed process would leave behind.
 """
 
 from __future__ import annotations
 
 import contextlib
 import shutil
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from dulwich.objects import ObjectID, ShaFile
-from dulwich.refs import Ref
 from dulwich.repo import Repo
 
 from peer_relay import disk
-from peer_relay.errors import DamagedClone, StateUnusable
+from peer_relay.errors import DamagedClone
 from peer_relay.git.packfile import DAMAGE, PackLimits
 from peer_relay.git.packs import ingest, maintain, needs_refetch, write_loose
 from peer_relay.git.trees import object_id
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, OSError)
-_TYPE_NUMBERS = {"commit": 1, "tree": 2, "blob": 3}
-_TYPE_NAMES = {number: name for name, number in _TYPE_NUMBERS.items()}
+_KINDS = {1: "commit", 2: "tree", 3: "blob"}
 
 
 class OpenClone:
@@ -37,33 +37,43 @@ class OpenClone:
     Args:
         repo: closed by whoever opened it.
         remote: the mailbox, as errors name it.
+        fresh: whether it was empty when it was opened, so that whatever is missing in it was not sent.
     """
 
-    def __init__(self, repo: Repo, remote: str) -> None:
+    def __init__(self, repo: Repo, remote: str, *, fresh: bool) -> None:
+        self.fresh = fresh
         self._repo = repo
         self._remote = remote
+        self._path = Path(repo.path)
 
     def raw(self, kind: str, object_id_: str) -> bytes:
         """Return an object's content.
 
         Raises:
             DamagedClone: it is not here, or not what its id says.
+            ValueError: it is of another kind.
         """
         try:
-            number, content = self._repo.object_store.get_raw(ObjectID(object_id_.encode("ascii")))
+            found, content = self._read(object_id_)
         except _UNREADABLE as error:
             raise DamagedClone(reason=f"{kind} {object_id_[:12]} cannot be read") from error
-        if _TYPE_NAMES.get(number) != kind or object_id(kind, content) != object_id_:
+        if object_id(found, content) != object_id_:
             raise DamagedClone(reason=f"{kind} {object_id_[:12]} is not what its id says")
+        if found != kind:
+            raise ValueError(f"a {found} is where a {kind} must be")
         return content
 
     def has(self, commit: str) -> bool:
-        """Return whether a commit is here."""
+        """Return whether a commit is here, whatever state it is in.
+
+        Raises:
+            DamagedClone: that cannot be told.
+        """
         try:
-            self.raw("commit", commit)
-        except DamagedClone:
-            return False
-        return True
+            store = self._repo.object_store
+            return self._loose(commit).exists() or store.contains_packed(ObjectID(commit.encode("ascii")))
+        except _UNREADABLE as error:
+            raise DamagedClone(reason="its objects cannot be listed") from error
 
     def take_in(self, pack: BinaryIO, limits: PackLimits) -> None:
         """Take in what a fetch brought.
@@ -79,7 +89,7 @@ class OpenClone:
         Raises:
             StateUnusable: the folder cannot be written.
         """
-        with disk.reported(self._repo_path):
+        with disk.reported(self._path):
             write_loose(self._repo.object_store, objects)
 
     @property
@@ -91,21 +101,38 @@ class OpenClone:
             raise DamagedClone(reason="its shallow boundary cannot be read") from error
 
     def set_shallow(self, boundary: frozenset[bytes]) -> None:
-        """Replace the shallow boundary."""
-        old = self.shallow
-        with disk.reported(self._repo_path):
-            self._repo.update_shallow(
-                {ObjectID(commit) for commit in boundary}, {ObjectID(commit) for commit in old - boundary}
-            )
+        """Replace the shallow boundary.
+
+        Raises:
+            StateUnusable: the folder cannot be written.
+        """
+        data = b"".join(commit + b"\n" for commit in sorted(boundary))
+        disk.write_atomically(self._path / "shallow", data, durable=False)
 
     def keep(self, commit: str) -> None:
-        """Keep a commit that the branch lost under a ref of its own, so that a person can look at it (I6)."""
-        with disk.reported(self._repo_path):
-            self._repo.refs[Ref(f"refs/peer-relay/lost/{commit}".encode())] = ObjectID(commit.encode("ascii"))
+        """Keep a commit that the branch lost under a ref of its own, so that a person can look at it (I6).
 
-    @property
-    def _repo_path(self) -> Path:
-        return Path(self._repo.path)
+        Raises:
+            StateUnusable: the folder cannot be written.
+        """
+        if self.has(commit):
+            path = self._path / "refs" / "peer-relay" / "lost" / commit
+            disk.write_atomically(path, f"{commit}\n".encode("ascii"), durable=False)
+
+    def _read(self, object_id_: str) -> tuple[str, bytes]:
+        """Return an object's kind and content.
+
+        Loose ones are read here and not by dulwich, which parses them and so cannot read what is malformed.
+        """
+        path = self._loose(object_id_)
+        if path.exists():
+            header, _, content = zlib.decompress(path.read_bytes()).partition(b"\0")
+            return header.split(b" ")[0].decode("ascii"), content
+        number, content = self._repo.object_store.get_raw(ObjectID(object_id_.encode("ascii")))
+        return _KINDS[number], content
+
+    def _loose(self, object_id_: str) -> Path:
+        return Path(self._repo.object_store.path, object_id_[:2], object_id_[2:])
 
 
 class Clone:
@@ -128,26 +155,37 @@ class Clone:
             DamagedClone: what is there is not a repository.
             StateUnusable: the folder cannot be used.
         """
-        repo = self._open()
-        try:
-            yield OpenClone(repo, self._remote)
-        finally:
-            repo.close()
+        fresh = self._make_if_missing()
+        with contextlib.closing(self._open()) as repo:
+            yield OpenClone(repo, self._remote, fresh=fresh)
 
     def maintain(self) -> None:
-        """Keep the numbers of loose objects and of packs in bounds."""
-        if not self.path.exists():
-            return
-        with contextlib.closing(self._open()) as repo:
-            maintain(repo)
-            crowded = needs_refetch(repo)
-        if crowded:
+        """Keep the numbers of loose objects and of packs in bounds.
+
+        Raises:
+            StateUnusable: the folder cannot be used.
+        """
+        self._make_if_missing()
+        try:
+            with contextlib.closing(self._open()) as repo:
+                maintain(repo)
+                useless = needs_refetch(repo)
+        except DamagedClone:
+            useless = True
+        if useless:
             self.wipe()
 
     def wipe(self) -> None:
-        """Throw the clone away."""
+        """Throw the clone away, or whatever is in its place.
+
+        Raises:
+            StateUnusable: it cannot be removed.
+        """
         with disk.reported(self.path), contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self.path)
+            if self.path.is_dir() and not self.path.is_symlink():
+                shutil.rmtree(self.path)
+            else:
+                self.path.unlink()
 
     def free_bytes(self) -> int:
         """Return how many bytes its file system has left."""
@@ -155,14 +193,17 @@ class Clone:
         with disk.reported(self.path):
             return shutil.disk_usage(self.path.parent).free
 
+    def _make_if_missing(self) -> bool:
+        with disk.reported(self.path):
+            if (self.path / "HEAD").exists():
+                return False
+            self.wipe()
+            disk.make_folder(self.path)
+            Repo.init_bare(str(self.path)).close()
+            return True
+
     def _open(self) -> Repo:
         try:
-            if not (self.path / "HEAD").exists():
-                self.wipe()
-                disk.make_folder(self.path)
-                return Repo.init_bare(str(self.path))
             return Repo(str(self.path))
-        except OSError as error:
-            raise StateUnusable(path=str(self.path), reason=error.strerror or type(error).__name__) from error
-        except Exception as error:  # dulwich raises its own and the configuration parser's
+        except Exception as error:  # dulwich raises its own, the system's and the configuration parser's
             raise DamagedClone(reason="it is not a git repository any more") from error

@@ -40,6 +40,8 @@ _SMALLEST_ENTRY_BYTES = 9
 # git itself builds no longer chains of deltas than 4,095.
 _LONGEST_CHAIN = 4_096
 _LOOSE_PEEK_BYTES = 256
+# The pack goes no further than to this machine's own disk.
+_COMPRESSION = 1
 
 
 class Collector:
@@ -103,7 +105,10 @@ class Collector:
         records = (full_unpacked_object(self._object(name)) for name in self._names)
         length = 0
         for chunk in PackChunkGenerator(
-            num_records=len(self._names), records=records, object_format=DEFAULT_OBJECT_FORMAT
+            num_records=len(self._names),
+            records=records,
+            compression_level=_COMPRESSION,
+            object_format=DEFAULT_OBJECT_FORMAT,
         ):
             length += len(chunk)
             if length > max_bytes:

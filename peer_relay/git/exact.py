@@ -24,8 +24,9 @@ from peer_relay.errors import IllegalStep, InvalidRecord, RefusedCommit
 from peer_relay.git.trees import Draft, Source, files_of, find_file, with_file, without_files
 from peer_relay.ledger import Add, Archive, Ledger, Step
 from peer_relay.paths import ROOM_FILE, Kind, Place, parse_exchange_record, parse_path, path_for
-from peer_relay.records import Answer, Question, Room, canonical_bytes, parse
+from peer_relay.records import Answer, Question, Room, canonical_bytes, parse, ulid_ms
 from peer_relay.store import Arrival, Snapshot
+from peer_relay.times import MAX_MS
 
 if TYPE_CHECKING:
     from peer_relay.keys import RoomKeys
@@ -102,24 +103,33 @@ class Examiner:
             source: holds the tip, everything below it, and the same of its parent if it has one (depth 2).
             tip: the branch's commit.
 
+        Returns:
+            The snapshot at the tip.
+
         Raises:
             RefusedCommit: something is not as it must be; the room is refused as a whole.
             UnsupportedFormat: the room is of another format.
         """
+        draft = Draft(source)
         try:
             commit = self._authentic(source, tip)
-            snapshot = Snapshot(tip, self._whole_tree(source, commit.tree))
+            snapshot = Snapshot(tip, self._whole_tree(draft, commit.tree))
             if commit.parent is None:
-                self._expect_room(source, commit, snapshot.ledger)
+                self._expect(draft, commit, draft_room(draft, snapshot.ledger.room, self.keys.mac_key))
             else:
-                parent = Snapshot(commit.parent, self._names_of(source, commit.parent, snapshot.ledger.room))
-                self._expect_step(source, commit, parent)
+                parent = Snapshot(commit.parent, self._names_of(draft, commit.parent, snapshot.ledger.room))
+                self._expect_step(draft, commit, parent)
         except (ValueError, InvalidRecord, IllegalStep) as error:
             raise RefusedCommit(commit=tip, reason=_clause(error)) from error
         return snapshot
 
-    def next(self, source: Source, known: Snapshot, commit_id: str) -> tuple[Snapshot, Arrival | None]:
+    def next(self, draft: Draft, known: Snapshot, commit_id: str) -> tuple[Snapshot, Arrival | None]:
         """Verify the commit that follows a verified one.
+
+        Args:
+            draft: an empty one on a source of both; what the commit should be is built in it.
+            known: the commit before.
+            commit_id: the one to verify.
 
         Returns:
             The snapshot at it, and what it added (None for an archive commit).
@@ -128,8 +138,8 @@ class Examiner:
             RefusedCommit: it is not exactly the commit that its record demands.
         """
         try:
-            commit = self._authentic(source, commit_id)
-            step, ledger = self._expect_step(source, commit, known)
+            commit = self._authentic(draft, commit_id)
+            step, ledger = self._expect_step(draft, commit, known)
         except (ValueError, InvalidRecord, IllegalStep) as error:
             raise RefusedCommit(commit=commit_id, reason=_clause(error)) from error
         return Snapshot(commit_id, ledger), Arrival(commit_id, step.place) if isinstance(step, Add) else None
@@ -167,31 +177,26 @@ class Examiner:
             raise ValueError("its Room-Mac is wrong")
         return commit
 
-    def _whole_tree(self, source: Source, tree: str) -> Ledger:
-        files = files_of(Draft(source), tree)
+    def _whole_tree(self, draft: Draft, tree: str) -> Ledger:
+        files = files_of(draft, tree)
         if ROOM_FILE not in files:
             raise ValueError(f"it holds no {ROOM_FILE}")
-        room = parse(Room, source.raw("blob", files[ROOM_FILE]))
+        room = parse(Room, draft.raw("blob", files[ROOM_FILE]))
         if room.room != self.keys.room_id:
             raise ValueError(f"its {ROOM_FILE} belongs to another room")
         ledger = Ledger.from_paths(room, files)
         for path, blob in files.items():
             if path != ROOM_FILE:
-                _record(source, blob, parse_path(path), room.room)
+                _record(draft, blob, parse_path(path), room.room)
         return ledger
 
-    def _names_of(self, source: Source, commit_id: str, room: Room) -> Ledger:
+    def _names_of(self, draft: Draft, commit_id: str, room: Room) -> Ledger:
         """Return the state that the names at a commit tell, for a parent that is not itself examined."""
-        return Ledger.from_paths(room, files_of(Draft(source), take_apart(source.raw("commit", commit_id)).tree))
+        return Ledger.from_paths(room, files_of(draft, take_apart(draft.raw("commit", commit_id)).tree))
 
-    def _expect_room(self, source: Source, commit: ParsedCommit, ledger: Ledger) -> None:
-        draft = Draft(source)
-        self._expect(draft, commit, draft_room(draft, ledger.room, self.keys.mac_key))
-
-    def _expect_step(self, source: Source, commit: ParsedCommit, known: Snapshot) -> tuple[Step, Ledger]:
+    def _expect_step(self, draft: Draft, commit: ParsedCommit, known: Snapshot) -> tuple[Step, Ledger]:
         if commit.parent != known.tip:
             raise ValueError("it does not follow the commit before it")
-        draft = Draft(source)
         step = self._step(draft, commit, known.ledger)
         ledger = known.ledger.apply(step)
         self._expect(draft, commit, draft_step(draft, known.tip, step, self.keys.mac_key))
@@ -217,11 +222,14 @@ class Examiner:
 def _place(commit: ParsedCommit, room: Room) -> Place:
     """Return the place of the record that a commit names in its subject, its author and its trailer."""
     message, peers = commit.message, room.peers
+    question_id = message.question_id or ""
+    if ulid_ms(question_id) > MAX_MS:
+        raise ValueError("its Question-Id is of a time after the year 9999")
     if message.stamp.peer not in peers:
         raise ValueError("its author is not a peer of this room")
     kind = Kind.ANSWER if message.subject.startswith(f"{message.stamp.peer} answers: ") else Kind.QUESTION
     other = peers[0] if message.stamp.peer == peers[1] else peers[1]
-    return Place(message.question_id or "", message.stamp.peer if kind is Kind.QUESTION else other, kind)
+    return Place(question_id, message.stamp.peer if kind is Kind.QUESTION else other, kind)
 
 
 def _clause(error: Exception) -> str:

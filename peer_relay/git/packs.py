@@ -1,7 +1,8 @@
 """Take packs of unverified objects into the private clone, write loose objects, and keep their number small.
 
-1. All or nothing: every object of a pack is decoded and checked before the first one is written.
-2. Only blobs, trees and commits come in. That they are well formed says nothing about whether they belong to a room.
+1. All or nothing: every object of a pack is decoded before the first one is written.
+2. Only blobs, trees and commits come in, and none of them is parsed: what is malformed is refused by name where it is
+   read, and does not keep out the good commits that came with it.
 3. The memory needed follows the largest object, not the pack.
 4. Small packs become loose objects, because an open pack costs four file descriptors for as long as the clone is open;
    `maintain` packs them together when there are many.
@@ -10,16 +11,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
+import shutil
+import zlib
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from dulwich.file import adjust_shared_perm
 from dulwich.object_format import DEFAULT_OBJECT_FORMAT
-from dulwich.objects import Blob, Commit, ObjectID, Tree
-from dulwich.pack import PackData, PackInflater, full_unpacked_object
+from dulwich.objects import ObjectID
+from dulwich.pack import (
+    DeltaChainIterator,
+    PackData,
+    PackIndexer,
+    UnpackedObject,
+    extend_pack,
+    full_unpacked_object,
+    write_pack_index,
+)
 
 from peer_relay.disk import sync_folder
 from peer_relay.errors import DamagedClone, MalformedPack, StateUnusable
@@ -39,7 +51,9 @@ FIRST_FETCH = PackLimits(max_objects=20_000, max_object_bytes=(256 << 10) + 4096
 
 # Windows neither replaces nor removes a read-only file.
 _OBJECT_MODE = 0o666 if os.name == "nt" else 0o444
+_KINDS = {1: b"commit", 2: b"tree", 3: b"blob"}
 _LOOSE_LIMIT = 500
+_LOOSE_COMPRESSION = 1  # what git itself uses by default
 _CROWDED = 2_048
 _MAX_PACKS = 32
 # Object names are evenly distributed, so a few of the 256 folders tell how full all of them are.
@@ -73,10 +87,12 @@ def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits) -> in
     try:
         file.seek(0)
         with closing(PackData.from_file(file, DEFAULT_OBJECT_FORMAT)) as data:
-            for obj in _inflate(repo.object_store, data):
-                _check(obj, remote)
+            for kind, _ in _unpack(repo.object_store, data):
+                if kind not in _KINDS:
+                    raise MalformedPack(remote=remote, reason="it holds something else than blobs, trees and commits")
             if count <= _LOOSE_LIMIT:
-                write_loose(repo.object_store, _inflate(repo.object_store, data))
+                objects = ((_KINDS[kind], content) for kind, content in _unpack(repo.object_store, data))
+                _write_loose(repo.object_store, objects, durable=False)
         if count > _LOOSE_LIMIT:
             _add_pack(repo.object_store, file)
     except DAMAGE as error:
@@ -100,13 +116,18 @@ def write_loose(store: DiskObjectStore, objects: Iterable[ShaFile], *, durable: 
     Raises:
         OSError: the store cannot be written. Some of the objects may be there.
     """
+    _write_loose(store, ((each.type_name, each.as_raw_string()) for each in objects), durable=durable)
+
+
+def _write_loose(store: DiskObjectStore, objects: Iterable[tuple[bytes, bytes]], *, durable: bool) -> None:
     root = Path(store.path)
     folders = {root}
-    for obj in objects:
-        name = obj.id.decode("ascii")
+    for kind, content in objects:
+        data = b"%s %d\0" % (kind, len(content)) + content
+        name = hashlib.sha1(data, usedforsecurity=False).hexdigest()
         folder = root / name[:2]
         _make_folder(folder, store)
-        _replace(root, folder / name[2:], obj.as_legacy_object(), store, durable=durable)
+        _replace(root, folder / name[2:], zlib.compress(data, _LOOSE_COMPRESSION), store, durable=durable)
         folders.add(folder)
     if durable:
         for folder in sorted(folders):
@@ -142,8 +163,15 @@ def needs_refetch(repo: Repo) -> bool:
     return False
 
 
-def _inflate(store: DiskObjectStore, data: PackData) -> Iterable[ShaFile]:
-    return PackInflater.for_pack_data(data, resolve_ext_ref=_resolver(store))
+class _Unpacker(DeltaChainIterator[tuple[int, bytes]]):
+    """Gives the kind and the content of each object of a pack."""
+
+    def _result(self, unpacked: UnpackedObject) -> tuple[int, bytes]:
+        return unpacked.obj_type_num or 0, b"".join(unpacked.obj_chunks or ())
+
+
+def _unpack(store: DiskObjectStore, data: PackData) -> Iterable[tuple[int, bytes]]:
+    return _Unpacker.for_pack_data(data, resolve_ext_ref=_resolver(store))
 
 
 def _resolver(store: DiskObjectStore) -> Callable[[RawObjectID | ObjectID], tuple[int, bytes | list[bytes]]]:
@@ -160,24 +188,40 @@ def _resolver(store: DiskObjectStore) -> Callable[[RawObjectID | ObjectID], tupl
     return resolve
 
 
-def _check(obj: ShaFile, remote: str) -> None:
-    if not isinstance(obj, (Blob, Tree, Commit)):
-        raise MalformedPack(remote=remote, reason="it holds an object that is not a blob, a tree or a commit")
-    obj.check()
-
-
 def _add_pack(store: DiskObjectStore, file: BinaryIO) -> None:
+    """Put a pack in place, completed by the bases that it lacks.
+
+    dulwich's own way of doing that parses each object.
+    """
     _sweep(store)
-    pack, commit, _ = store.add_pack()
+    temporary = Path(store.pack_dir, f"tmp_{secrets.token_hex(8)}.pack")
     try:
-        file.seek(0)
-        while chunk := file.read(1 << 20):
-            pack.write(chunk)
-        commit()
+        checksum, entries = _complete(store, file, temporary)
+        path = Path(store.pack_dir, f"pack-{checksum.hex()}")
+        index = temporary.with_suffix(".idx")
+        with index.open("xb") as index_file:
+            write_pack_index(index_file, entries, checksum, version=2)
+        for source, suffix in ((temporary, ".pack"), (index, ".idx")):
+            source.chmod(_OBJECT_MODE)
+            source.replace(path.with_suffix(suffix))
     except BaseException:
-        pack.close()
         _sweep(store)
         raise
+
+
+def _complete(store: DiskObjectStore, file: BinaryIO, path: Path) -> tuple[bytes, list[tuple[bytes, int, int | None]]]:
+    """Copy a pack and append the bases that it lacks; return its checksum and the entries of its index."""
+    with path.open("x+b") as pack:
+        file.seek(0)
+        shutil.copyfileobj(file, pack)
+        pack.seek(0)
+        # Closed before the file is written to, which Windows does not allow while it is mapped.
+        with closing(PackData(path, file=pack, object_format=DEFAULT_OBJECT_FORMAT)) as data:
+            indexer = PackIndexer.for_pack_data(data, resolve_ext_ref=_resolver(store))
+            entries = list(indexer)
+        missing = set(indexer.ext_refs())
+        checksum, added = extend_pack(pack, missing, get_raw=store.get_raw, object_format=DEFAULT_OBJECT_FORMAT)
+    return checksum, sorted([*entries, *added])
 
 
 def _replace(root: Path, path: Path, data: bytes, store: DiskObjectStore, *, durable: bool) -> None:
@@ -221,9 +265,11 @@ def _loose_names(store: DiskObjectStore) -> Iterable[ObjectID]:
 def _sweep(store: DiskObjectStore) -> None:
     """Remove temporary files and locks of processes that were killed (5)."""
     leftovers = [*Path(store.path).glob("tmp_*"), *Path(store.pack_dir).glob("*.lock")]
-    for path in [*leftovers, *Path(store.pack_dir).glob("tmp*.pack")]:
+    for path in [*leftovers, *Path(store.pack_dir).glob("tmp*")]:
         path.unlink(missing_ok=True)
 
 
-def _unusable(repo: Repo, error: OSError) -> StateUnusable:
+def _unusable(repo: Repo, error: OSError) -> StateUnusable | DamagedClone:
+    if isinstance(error, (IsADirectoryError, NotADirectoryError)):
+        return DamagedClone(reason="a folder stands where a file must be, or a file where a folder must be")
     return StateUnusable(path=repo.path, reason=error.strerror or type(error).__name__)

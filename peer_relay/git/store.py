@@ -6,25 +6,30 @@ away once, fetches again, and only then gives up.
 
 from __future__ import annotations
 
-import tempfile
+import contextlib
+import copy
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
+from itertools import groupby
+from typing import TYPE_CHECKING, TypeVar
 
 from dulwich.objects import ShaFile
 
 from peer_relay.errors import (
     BranchDeleted,
     DamagedClone,
+    DeadlineExceeded,
     HistoryRewritten,
+    LocalError,
     MalformedPack,
+    Moved,
     RefusedCommit,
     RoomNotFound,
+    StateUnusable,
     TooLarge,
 )
 from peer_relay.git import history
 from peer_relay.git.exact import Examiner, draft_room, draft_step
-from peer_relay.git.packs import FIRST_FETCH, PackLimits
-from peer_relay.git.transport import FetchRequest
+from peer_relay.git.fetching import Fetcher
 from peer_relay.git.trees import Draft
 from peer_relay.ledger import Ledger
 from peer_relay.paths import branch_ref
@@ -42,13 +47,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FIRST_DEPTH = 2
 _STRETCH = 64
-_DEEPER = 64
-_DEEPER_BY = 8
-_DISK_RESERVE = 64 << 20
-_MAX_INCREMENT_OBJECTS = 1 << 31
-_SPOOL_BYTES = 1 << 20
+_KIND_NUMBERS = {"commit": 1, "tree": 2, "blob": 3}
 
 
 class GitStore:
@@ -66,6 +66,8 @@ class GitStore:
         self._keys = keys
         self._examiner = Examiner(keys)
         self._ref = branch_ref(keys.room_id).encode("ascii")
+        self._fetcher = Fetcher(transport, clone, self._ref)
+        self._refused_first: RefusedCommit | None = None
 
     @property
     def remote(self) -> str:
@@ -78,28 +80,36 @@ class GitStore:
         if known is None:
             if tip is None:
                 raise RoomNotFound(remote=self.remote)
-            return Refreshed(self._healing(lambda clone: self._first_look(clone, deadline)))
+            return Refreshed(self._first_look(tip, deadline))
         if tip == known.tip:
             return Refreshed(known)
         if refusal is not None and tip == refusal.tip:
             return Refreshed(known, refusal=refusal)
         if tip is None:
-            return Refreshed(known, refusal=Refusal(None, BranchDeleted(commit=known.tip)))
-        refreshed = self._healing(lambda clone: self._catch_up(clone, known, tip, deadline))
-        self._clone.maintain()
+            refreshed = Refreshed(known, refusal=Refusal(None, BranchDeleted(commit=known.tip)))
+        else:
+            refreshed = self._healing(lambda clone: self._catch_up(clone, known, tip, deadline))
+        if refreshed.refusal is None:
+            self._tidy()
+        elif not isinstance(refreshed.refusal.error, RefusedCommit):
+            with contextlib.suppress(LocalError), self._clone.opened() as clone:
+                clone.keep(known.tip)
         return refreshed
 
     def publish(self, known: Snapshot, steps: Sequence[Step], deadline: Deadline) -> Snapshot:
         """Add one commit for each step in one push; see `peer_relay.store.Store.publish`."""
 
         def act(clone: OpenClone) -> tuple[Draft, str]:
-            self._bring(clone, known.tip, deadline)
+            self._fetcher.bring(clone, known.tip, deadline)
             draft, tip = Draft(clone), known.tip
             for step in steps:
                 tip = draft_step(draft, tip, step, self._keys.mac_key)
             return draft, tip
 
-        draft, tip = self._healing(act)
+        try:
+            draft, tip = self._healing(act)
+        except (BranchDeleted, HistoryRewritten) as error:
+            raise Moved(remote=self.remote) from error
         self._push(known.tip, tip, draft, deadline)
         ledger = known.ledger
         for step in steps:
@@ -108,9 +118,12 @@ class GitStore:
 
     def create(self, room: Room, deadline: Deadline) -> Snapshot:
         """Create the branch with the room's first commit; see `peer_relay.store.Store.create`."""
-        with self._clone.opened() as clone:
+
+        def act(clone: OpenClone) -> tuple[Draft, str]:
             draft = Draft(clone)
-            tip = draft_room(draft, room, self._keys.mac_key)
+            return draft, draft_room(draft, room, self._keys.mac_key)
+
+        draft, tip = self._healing(act)
         self._push(None, tip, draft, deadline)
         return Snapshot(tip, Ledger(room))
 
@@ -118,18 +131,26 @@ class GitStore:
         """Return records from the trees of verified commits; see `peer_relay.store.Store.read`."""
 
         def act(clone: OpenClone) -> list[Question | Answer]:
-            draft = Draft(clone)
-            for commit in {each.commit for each in wanted}:
-                self._bring(clone, commit, deadline)
-            return [self._examiner.record(draft, each) for each in wanted]
+            found: list[Question | Answer] = []
+            for commit, group in groupby(wanted, lambda each: each.commit):
+                self._fetcher.bring(clone, commit, deadline)
+                draft = Draft(clone)  # it remembers trees, so there is one for each commit and not one for all
+                found += [self._examiner.record(draft, each) for each in group]
+            return found
 
         return self._healing(act) if wanted else []
 
     def walk(self, snapshot: Snapshot, deadline: Deadline, since: str | None = None) -> Iterator[Arrival]:
         """Yield every record that history added, newest first; see `peer_relay.store.Store.walk`."""
         commit: str | None = snapshot.tip
+        passed = 0
         while commit is not None and commit != since:
-            arrivals, commit = self._healing(partial(self._older, commit, since, snapshot.ledger.room, deadline))
+            if deadline.expired:
+                raise DeadlineExceeded(remote=self.remote, seconds=deadline.seconds)
+            room = snapshot.ledger.room
+            older = partial(self._older, start=commit, since=since, room=room, passed=passed, deadline=deadline)
+            arrivals, commit = self._healing(older)
+            passed += _STRETCH
             yield from arrivals
 
     def close(self) -> None:
@@ -142,107 +163,98 @@ class GitStore:
         tip = self._transport.read_ref(self._ref, deadline)
         return None if tip is None else tip.decode("ascii")
 
-    def _first_look(self, clone: OpenClone, deadline: Deadline) -> Snapshot:
-        tip = self._fetch_afresh(clone, FIRST_DEPTH, deadline)
-        return self._examiner.first_look(clone, tip)
+    def _first_look(self, seen: str, deadline: Deadline) -> Snapshot:
+        if self._refused_first is not None and self._refused_first.commit == seen:
+            raise copy.copy(self._refused_first)
+        try:
+            return self._healing(lambda clone: self._examiner.first_look(clone, self._fetcher.first(clone, deadline)))
+        except RefusedCommit as error:
+            self._refused_first = copy.copy(error)
+            raise
 
     def _catch_up(self, clone: OpenClone, known: Snapshot, seen: str, deadline: Deadline) -> Refreshed:
-        """Fetch what follows the known commit, and verify it commit by commit up to the first that is refused."""
-        try:
-            tip = self._fetch_since(clone, known.tip, deadline)
-        except (TooLarge, MalformedPack) as error:
-            return Refreshed(known, refusal=Refusal(seen, RefusedCommit(commit=seen, reason=f"with it, {error}")))
-        line = history.line_between(clone, known.tip, tip)
+        """Have what follows the known commit here, and verify it."""
+        tip, line = seen, history.line_between(clone, known.tip, seen)
         if line is None:
-            clone.keep(known.tip)
-            return Refreshed(known, refusal=Refusal(tip, HistoryRewritten(commit=known.tip)))
-        snapshot = known
-        arrivals: list[Arrival] = []
-        for commit in line:
             try:
-                snapshot, arrival = self._examiner.next(clone, snapshot, commit)
+                tip = self._fetcher.since(clone, known.tip, deadline)
+            except (TooLarge, MalformedPack) as error:
+                return Refreshed(known, refusal=self._refuse_pack(seen, error))
+            except BranchDeleted as error:
+                return Refreshed(known, refusal=Refusal(None, error))
+            line = history.line_between(clone, known.tip, tip)
+        if line is None:
+            return Refreshed(known, refusal=Refusal(tip, HistoryRewritten(commit=known.tip)))
+        return self._verify(clone, known, line, deadline)
+
+    def _verify(self, clone: OpenClone, known: Snapshot, line: Sequence[str], deadline: Deadline) -> Refreshed:
+        """Verify the commits of a line up to the first that is refused, or to where the time is over.
+
+        In the latter case what was verified until then is the result, and the next look goes on from there.
+        """
+        snapshot, draft, arrivals = known, Draft(clone), list[Arrival]()
+        refusal = None
+        for commit in line:
+            draft = draft.renewed()
+            try:
+                snapshot, arrival = self._examiner.next(draft, snapshot, commit)
             except RefusedCommit as error:
-                return Refreshed(snapshot, tuple(arrivals), Refusal(tip, error))
+                refusal = Refusal(line[-1], error)
+                break
+            except DamagedClone as error:
+                if not clone.fresh:
+                    raise
+                reason = f"the mailbox does not send all that belongs to it ({error.reason})"
+                refusal = Refusal(line[-1], RefusedCommit(commit=commit, reason=reason))
+                break
             if arrival is not None:
                 arrivals.append(arrival)
-        return Refreshed(snapshot, tuple(arrivals))
+            if deadline.expired:
+                break
+        return Refreshed(snapshot, tuple(arrivals), refusal)
+
+    def _refuse_pack(self, tip: str, error: TooLarge | MalformedPack) -> Refusal:
+        """Blame the branch for a pack that was not taken in, unless this machine's disk is the reason.
+
+        Raises:
+            StateUnusable: there is too little space for what an honest room may hold.
+        """
+        if isinstance(error, TooLarge) and self._fetcher.is_disk_short:
+            raise StateUnusable(path=str(self._clone.path), reason="its disk has too little space left") from error
+        return Refusal(tip, RefusedCommit(commit=tip, reason=f"with it, {error}".removesuffix(".")))
 
     def _older(
-        self, start: str, since: str | None, room: Room, deadline: Deadline, clone: OpenClone
+        self, clone: OpenClone, *, start: str, since: str | None, room: Room, passed: int, deadline: Deadline
     ) -> tuple[list[Arrival], str | None]:
         """Return what a stretch of history added, newest first, and the commit at which to go on."""
         arrivals: list[Arrival] = []
         commit: str | None = start
-        for _ in range(_STRETCH):
+        for already in range(passed, passed + _STRETCH):
             if commit is None or commit == since:
                 break
-            self._bring(clone, commit, deadline)
+            self._fetcher.bring(clone, commit, deadline, already)
             arrival, commit = self._examiner.arrival(clone, commit, room)
             if arrival is not None:
                 arrivals.append(arrival)
         return arrivals, commit
 
-    def _bring(self, clone: OpenClone, commit: str, deadline: Deadline) -> None:
-        """Have a commit of the branch and its files here, fetching deeper and deeper until it is there.
-
-        Raises:
-            HistoryRewritten: the whole history does not contain it.
-        """
-        depth = _DEEPER
-        while not clone.has(commit):
-            whole = history.reaches_the_first(clone, self._fetch_afresh(clone, depth, deadline))
-            if whole and not clone.has(commit):
-                raise HistoryRewritten(commit=commit)
-            depth *= _DEEPER_BY
-
-    # -- moving -------------------------------------------------------------------------------------------------------
-
-    def _fetch_since(self, clone: OpenClone, known: str, deadline: Deadline) -> str:
-        """Fetch what follows a commit. Without that commit here, fetch from nothing until it is."""
-        if not clone.has(known):
-            try:
-                self._bring(clone, known, deadline)
-            except HistoryRewritten:
-                return self._fetch_afresh(clone, FIRST_DEPTH, deadline)
-        limits = self._increment_limits()
-        request = FetchRequest(self._ref, have=known.encode(), shallow=clone.shallow, max_bytes=limits.max_total_bytes)
-        with self._spool() as pack:
-            reply = self._transport.fetch(request, pack, deadline)
-            if reply.tip is None:
-                raise BranchDeleted(commit=known)
-            clone.take_in(pack, limits)
-        clone.set_shallow(clone.shallow - reply.unshallow | reply.shallow)
-        return reply.tip.decode("ascii")
-
-    def _fetch_afresh(self, clone: OpenClone, depth: int, deadline: Deadline) -> str:
-        """Fetch the newest commits and all their files without offering anything, and return the tip."""
-        limits = FIRST_FETCH if depth == FIRST_DEPTH else self._increment_limits()
-        with self._spool() as pack:
-            request = FetchRequest(self._ref, depth=depth, max_bytes=limits.max_total_bytes)
-            reply = self._transport.fetch(request, pack, deadline)
-            if reply.tip is None:
-                raise RoomNotFound(remote=self.remote)
-            clone.take_in(pack, limits)
-        clone.set_shallow(reply.shallow)
-        return reply.tip.decode("ascii")
+    # -- pushing ------------------------------------------------------------------------------------------------------
 
     def _push(self, expected: str | None, new: str, draft: Draft, deadline: Deadline) -> None:
-        objects = [_sha_file(kind, content) for kind, content in draft.objects.values()]
-        self._transport.push(
-            self._ref, None if expected is None else expected.encode(), new.encode(), objects, deadline
-        )
-        with self._clone.opened() as clone:
+        objects = [ShaFile.from_raw_string(_KIND_NUMBERS[kind], content) for kind, content in draft.objects.values()]
+        before = None if expected is None else expected.encode("ascii")
+        self._transport.push(self._ref, before, new.encode("ascii"), objects, deadline)
+        # They are in the mailbox, whatever happens to the copy of them that spares the next call a fetch.
+        with contextlib.suppress(LocalError), self._clone.opened() as clone:
             clone.add(objects)
+        self._tidy()
 
-    def _increment_limits(self) -> PackLimits:
-        """Bound what is not a first fetch by the free disk alone: whoever was away for long must not be locked out."""
-        free = max(0, self._clone.free_bytes() - _DISK_RESERVE)
-        return PackLimits(_MAX_INCREMENT_OBJECTS, FIRST_FETCH.max_object_bytes, free)
+    # -- the clone ----------------------------------------------------------------------------------------------------
 
-    def _spool(self) -> BinaryIO:
-        return cast("BinaryIO", tempfile.TemporaryFile(dir=self._clone.path.parent))
-
-    # -- healing ------------------------------------------------------------------------------------------------------
+    def _tidy(self) -> None:
+        """Keep the clone small; a disk that does not allow it is no reason to fail what was done already."""
+        with contextlib.suppress(LocalError):
+            self._clone.maintain()
 
     def _healing(self, act: Callable[[OpenClone], T]) -> T:
         """Do something with the clone; if the clone turns out damaged, throw it away and do it once more."""
@@ -256,7 +268,3 @@ class GitStore:
                 return act(clone)
         except DamagedClone as error:
             raise MalformedPack(remote=self.remote, reason=error.reason) from error
-
-
-def _sha_file(kind: str, content: bytes) -> ShaFile:
-    return ShaFile.from_raw_string({"commit": 1, "tree": 2, "blob": 3}[kind], content)

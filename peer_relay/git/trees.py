@@ -1,7 +1,7 @@
 """Trees of a room as raw git objects: how they are read, and how the tree after a step is built.
 
 1. A tree is read only if it is spelt exactly as git spells it: sorted, no name twice, modes `100644` and `40000`, no
-   empty folder. Anything else raises `ValueError` with a clause that says what it is.
+   empty folder, no name that is empty or holds a `/`. Anything else raises `ValueError` with a clause that says what.
 2. A tree after a step is a function of the tree before and the step; whoever builds it gets the same object id.
 
 Object ids are 40 hex digits as `str`. A `Source` returns the raw content of an object of a given type; what it raises
@@ -12,23 +12,26 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from dulwich.errors import ObjectFormatException
-from dulwich.objects import ObjectID, parse_tree, serialize_tree, sorted_tree_items
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-FILE_MODE = 0o100644
-FOLDER_MODE = 0o40000
+FILE_MODE = b"100644"
+FOLDER_MODE = b"40000"
 MAX_DEPTH = 3
 MAX_FILES = 4_096
 """More files than any legitimate tip holds (512 answered exchanges and 2,000 open questions make 3,025)."""
 
-Entries = Mapping[bytes, tuple[int, str]]
+_REMEMBERED = 8
+# A name with a slash would show another tree under the same paths.
+_ENTRY = re.compile(rb"([0-7]+) ([^/\0]+)\0(.{20})", re.DOTALL)
+_BESIDE_MODE_AND_NAME = len(b" \0") + 20
+
+Entries = Mapping[bytes, tuple[bytes, str]]
 """The entries of one tree: mode and object id by name."""
 
 
@@ -36,7 +39,11 @@ class Source(Protocol):
     """Where objects come from."""
 
     def raw(self, kind: str, object_id: str) -> bytes:
-        """Return the content of an object of this kind (`blob`, `tree` or `commit`)."""
+        """Return the content of an object of this kind (`blob`, `tree` or `commit`).
+
+        Raises:
+            ValueError: it is of another kind.
+        """
 
 
 def object_id(kind: str, content: bytes) -> str:
@@ -69,6 +76,16 @@ class Draft:
         self.objects[name] = (kind, content)
         return name
 
+    def add_tree(self, entries: Entries) -> str:
+        """Add a tree and return its id."""
+        name = self.add("tree", _spell(entries))
+        self._entries[name] = entries
+        return name
+
+    def renewed(self) -> Draft:
+        """Return an empty draft on the same source that still knows the trees that were read last."""
+        return Draft(self.base, {}, dict(list(self._entries.items())[-_REMEMBERED:]))
+
     def entries(self, tree: str) -> Entries:
         """Return the entries of one tree, read once and not to be changed.
 
@@ -81,16 +98,15 @@ class Draft:
 
 
 def _read_entries(raw: bytes) -> Entries:
-    try:
-        parsed = list(parse_tree(raw, 20, strict=True))
-    except (ObjectFormatException, ValueError, IndexError):
-        raise ValueError("a folder in it cannot be read") from None
-    entries = {name: (mode, sha.decode("ascii")) for name, mode, sha in parsed}
-    if not entries:
+    found = _ENTRY.findall(raw)
+    if sum(len(mode) + len(name) + _BESIDE_MODE_AND_NAME for mode, name, _ in found) != len(raw):
+        raise ValueError("a folder in it cannot be read")
+    if not found:
         raise ValueError("a folder in it is empty")
-    if any(mode not in (FILE_MODE, FOLDER_MODE) for mode, _ in entries.values()):
+    if any(mode not in (FILE_MODE, FOLDER_MODE) for mode, _, _ in found):
         raise ValueError("it holds something else than plain files and folders")
-    if len(entries) != len(parsed) or _spell(entries) != raw:
+    entries = {name: (mode, sha.hex()) for mode, name, sha in found}
+    if _spell(entries) != raw:
         raise ValueError("a folder in it is not spelt as git spells it")
     return entries
 
@@ -114,10 +130,10 @@ def find_file(source: Draft, tree: str, path: str) -> str | None:
     """Return the id of the blob at a path, or None if no plain file is there."""
     *folders, name = path.encode("ascii").split(b"/")
     for folder in folders:
-        mode, tree = source.entries(tree).get(folder, (0, ""))
+        mode, tree = source.entries(tree).get(folder, (b"", ""))
         if mode != FOLDER_MODE:
             return None
-    mode, blob = source.entries(tree).get(name, (0, ""))
+    mode, blob = source.entries(tree).get(name, (b"", ""))
     return blob if mode == FILE_MODE else None
 
 
@@ -129,17 +145,20 @@ def with_file(draft: Draft, tree: str | None, path: str, blob: str) -> str:
         tree: the tree before, None for the empty one.
         path: with `/` between its parts.
         blob: id of the file's content.
+
+    Raises:
+        ValueError: a file stands where a folder must be.
     """
     name, _, rest = path.partition("/")
     entries = dict(draft.entries(tree)) if tree else {}
     if rest:
-        mode, below = entries.get(name.encode(), (FOLDER_MODE, ""))
+        mode, below = entries.get(name.encode(), (FOLDER_MODE, None))
         if mode != FOLDER_MODE:
             raise ValueError("a file is where a folder must be")
-        entries[name.encode()] = (FOLDER_MODE, with_file(draft, below or None, rest, blob))
+        entries[name.encode()] = (FOLDER_MODE, with_file(draft, below, rest, blob))
     else:
         entries[name.encode()] = (FILE_MODE, blob)
-    return draft.add("tree", _spell(entries))
+    return draft.add_tree(entries)
 
 
 def without_files(draft: Draft, tree: str, paths: Iterable[str]) -> str | None:
@@ -164,7 +183,7 @@ def without_files(draft: Draft, tree: str, paths: Iterable[str]) -> str | None:
             del entries[name.encode()]
         else:
             entries[name.encode()] = (FOLDER_MODE, smaller)
-    return draft.add("tree", _spell(entries)) if entries else None
+    return draft.add_tree(entries) if entries else None
 
 
 def _walk(source: Draft, tree: str, folder: str) -> Iterator[tuple[str, str]]:
@@ -181,5 +200,6 @@ def _walk(source: Draft, tree: str, folder: str) -> Iterator[tuple[str, str]]:
 
 
 def _spell(entries: Entries) -> bytes:
-    items = {name: (mode, ObjectID(sha.encode("ascii"))) for name, (mode, sha) in entries.items()}
-    return b"".join(serialize_tree((e.path, e.mode, e.sha) for e in sorted_tree_items(items, name_order=False)))
+    """Return a tree's content in git's order: a folder sorts as if its name ended in a slash."""
+    ordered = sorted((name + b"/" if mode == FOLDER_MODE else name, name) for name, (mode, _) in entries.items())
+    return b"".join(b"%s %s\0%s" % (entries[name][0], name, bytes.fromhex(entries[name][1])) for _, name in ordered)

@@ -1,0 +1,126 @@
+"""What is fetched into the clone, and how deep and how much of it.
+
+1. A first fetch is bounded by the largest legitimate tip; what comes later by the free disk alone, because whoever was
+   away for long must not be locked out. Every object is bounded by its own limit, always.
+2. A fetch is shallow until something older is needed; then it goes deeper by a factor, so that looking up the oldest
+   commit costs little more than fetching the whole history once.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from peer_relay import disk
+from peer_relay.errors import BranchDeleted, HistoryRewritten, RoomNotFound
+from peer_relay.git.packs import FIRST_FETCH, PackLimits
+from peer_relay.git.transport import FetchReply, FetchRequest
+
+if TYPE_CHECKING:
+    from peer_relay.deadline import Deadline
+    from peer_relay.git.clone import Clone, OpenClone
+    from peer_relay.git.transport import Transport
+
+FIRST_DEPTH = 2
+_DEEPER = 64
+_DEEPER_BY = 8
+_DEEPEST = 0x7FFF_FFFF
+"""What git takes for "the whole history"."""
+
+_DISK_RESERVE = 64 << 20
+_MAX_INCREMENT_OBJECTS = 1 << 31
+
+
+class Fetcher:
+    """Fetches one branch.
+
+    Args:
+        transport: the way to the repository.
+        clone: where it goes; the methods are given it opened.
+        ref: the branch's full name.
+    """
+
+    def __init__(self, transport: Transport, clone: Clone, ref: bytes) -> None:
+        self._transport = transport
+        self._clone = clone
+        self._ref = ref
+
+    def first(self, clone: OpenClone, deadline: Deadline) -> str:
+        """Fetch what a first look needs, and return the branch's tip.
+
+        Raises:
+            RoomNotFound: there is no such branch.
+            TransportError, StateUnusable: it could not be fetched or not be taken in.
+        """
+        reply = self._fetch(clone, FetchRequest(self._ref, depth=FIRST_DEPTH), FIRST_FETCH, deadline)
+        if reply.tip is None:
+            raise RoomNotFound(remote=self._transport.remote)
+        clone.set_shallow(reply.shallow)
+        return reply.tip.decode("ascii")
+
+    def since(self, clone: OpenClone, known: str, deadline: Deadline) -> str:
+        """Fetch what follows a commit, and return the branch's tip.
+
+        Raises:
+            BranchDeleted: there is no such branch any more.
+            TransportError, StateUnusable: it could not be fetched or not be taken in.
+        """
+        if not clone.has(known):
+            return self._deepen(clone, known, deadline, 0)
+        request = FetchRequest(self._ref, have=known.encode("ascii"), shallow=clone.shallow)
+        reply = self._fetch(clone, request, self._increment_limits(), deadline)
+        if reply.tip is None:
+            raise BranchDeleted(commit=known)
+        clone.set_shallow(clone.shallow - reply.unshallow | reply.shallow)
+        return reply.tip.decode("ascii")
+
+    def bring(self, clone: OpenClone, commit: str, deadline: Deadline, passed: int = 0) -> None:
+        """Have a commit of the branch and its files here.
+
+        Args:
+            clone: gets it.
+            commit: its id.
+            deadline: by when to return.
+            passed: how many commits the branch is known to have had since.
+
+        Raises:
+            BranchDeleted, HistoryRewritten: the branch does not contain it.
+            TransportError, StateUnusable: it could not be fetched or not be taken in.
+        """
+        if not clone.has(commit):
+            self._deepen(clone, commit, deadline, passed)
+            if not clone.has(commit):
+                raise HistoryRewritten(commit=commit)
+
+    @property
+    def is_disk_short(self) -> bool:
+        """Whether less space is left than a first fetch may take."""
+        return self._increment_limits().max_total_bytes < FIRST_FETCH.max_total_bytes
+
+    def _deepen(self, clone: OpenClone, commit: str, deadline: Deadline, passed: int) -> str:
+        """Fetch deeper and deeper until a commit is here, or the whole history; return the branch's tip."""
+        depth = max(_DEEPER, passed * _DEEPER_BY)
+        while True:
+            reply = self._fetch(clone, FetchRequest(self._ref, depth=depth), self._increment_limits(), deadline)
+            if reply.tip is None:
+                raise BranchDeleted(commit=commit)
+            clone.set_shallow(reply.shallow)
+            if clone.has(commit) or not reply.shallow or depth == _DEEPEST:
+                return reply.tip.decode("ascii")
+            depth = min(depth * _DEEPER_BY, _DEEPEST)
+
+    def _fetch(self, clone: OpenClone, request: FetchRequest, limits: PackLimits, deadline: Deadline) -> FetchReply:
+        with self._spool() as pack:
+            reply = self._transport.fetch(replace(request, max_bytes=limits.max_total_bytes), pack, deadline)
+            clone.take_in(pack, limits)
+        return reply
+
+    def _increment_limits(self) -> PackLimits:
+        free = max(0, self._clone.free_bytes() - _DISK_RESERVE)
+        return PackLimits(_MAX_INCREMENT_OBJECTS, FIRST_FETCH.max_object_bytes, free)
+
+    def _spool(self) -> BinaryIO:
+        folder = self._clone.path.parent
+        with disk.reported(folder):
+            return cast("BinaryIO", tempfile.TemporaryFile(dir=folder))

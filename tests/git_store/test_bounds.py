@@ -1,0 +1,132 @@
+"""What a look at a room costs: memory, and what has to be fetched, however large or old the room is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.claims import claim
+from tests.independent import FILE, FOLDER, START_MS, Room, canonical
+from tests.servers import run_git
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LIMIT_KIB = 64 << 10
+STEP_MS = 600_000
+
+only_linux = pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
+
+
+def measure(folder: Path, room: Room, *commits: str) -> list[dict[str, Any]]:
+    """Look at each commit in turn in a new process, and return what it tells of each look."""
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "tests.git_store.measured", str(folder), str(room.git_dir), room.branch, *commits]
+    done = subprocess.run(command, cwd=root, capture_output=True, check=True, timeout=55)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+class QuickRoom(Room):
+    """A room in which each question is answered at once; it looks through all of its files only to archive them."""
+
+    folders: dict[str, dict[str, str]]
+    newest: str
+
+    def archive_if_due(self) -> bool:
+        return len(self.files) > 1_024 and super().archive_if_due()
+
+    def open_questions(self) -> list[str]:
+        return [self.newest]
+
+    def add(self, path: str, fields: Mapping[str, Any], peer: str, seconds: int, *message: str) -> str:
+        folder, _, name = path.rpartition("/")
+        self.newest = path
+        if self._trees:
+            self.folders.setdefault(folder, {})[name] = self.write_blob(canonical(fields))
+        return super().add(path, fields, peer, seconds, *message)
+
+    def tip_tree(self) -> str:
+        if not self._trees:
+            self.folders = {}
+            for path, blob in self.files.items():
+                folder, _, name = path.rpartition("/")
+                self.folders.setdefault(folder, {})[name] = blob
+        for folder, names in self.folders.items():
+            if folder and folder not in self._trees:
+                self._trees[folder] = self.tree_of(names)
+        top = {name: (FILE, blob) for name, blob in self.folders[""].items()}
+        for peer in self.peers:
+            days = {folder.split("/")[1]: sha for folder, sha in self._trees.items() if folder.startswith(f"{peer}/")}
+            if days:
+                top[peer] = (FOLDER, self.write_tree({day: (FOLDER, sha) for day, sha in days.items()}))
+        return self._trees.setdefault("", self.write_tree(top))
+
+
+def grow(room: Room, exchanges: int) -> None:
+    """Let a room begin and hold this many answered exchanges, archived whenever that is due."""
+    with room.in_bulk():
+        room.open()
+        for number in range(exchanges):
+            asked = room.ask(START_MS + number * STEP_MS, room.peers[number % 2], f"Question {number}?")
+            room.answer(asked, f"Answer {number}.")
+    run_git("repack", "-adq", cwd=room.git_dir)
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory: pytest.TempPathFactory) -> Room:
+    room = QuickRoom(tmp_path_factory.mktemp("old") / "mailbox.git")
+    grow(room, 10_228)
+    return room
+
+
+@only_linux
+@claim("memory-bounds")
+def test_the_largest_tip_of_an_honest_room_fits_into_64_mb(tmp_path: Path) -> None:
+    room, random = Room(tmp_path / "mailbox.git"), Random(3)  # noqa: S311 - a test's data
+    # Han characters of four bytes each, in an order that does not compress.
+    pool = "".join(map(chr, random.choices(range(0x20000, 0x2A000), k=200_000)))
+
+    def text(length: int) -> str:
+        start = random.randrange(len(pool) - length)
+        return pool[start : start + length]
+
+    with room.in_bulk():
+        room.open()
+        for number in range(552):
+            asked = room.ask(START_MS + number * STEP_MS, "alice", text(12_000), text(500))
+            if number >= 40:
+                room.answer(asked, text(24_000), [text(200) for _ in range(30)])
+    [found] = measure(tmp_path / "bob", room, room.commit_ids[-1])
+    assert (found["answered"], found["open"]) == (512, 40)
+    assert found["pack_bytes"] > 48 << 20
+    assert found["grown_kib"] < LIMIT_KIB
+
+
+@only_linux
+@claim("memory-bounds")
+def test_whoever_was_away_for_thousands_of_commits_catches_up_within_64_mb(old: Room, tmp_path: Path) -> None:
+    first, found = measure(tmp_path / "bob", old, old.commit_ids[-2_500], old.commit_ids[-1])
+    archived = sum(b" archives " in old.commits[each] for each in old.commit_ids[-2_499:])
+    assert (found["tip"], found["arrivals"]) == (old.commit_ids[-1], 2_499 - archived)
+    assert first["grown_kib"] < found["grown_kib"] < LIMIT_KIB
+
+
+@only_linux
+def test_a_first_look_at_ten_thousand_exchanges_costs_what_one_at_five_hundred_does(
+    old: Room, tmp_path: Path, record_property: Any
+) -> None:
+    young = QuickRoom(tmp_path / "mailbox.git")
+    grow(young, 500)
+    [few] = measure(tmp_path / "few", young, young.commit_ids[-1])
+    [many] = measure(tmp_path / "many", old, old.commit_ids[-1])
+    assert len(old.commit_ids) > 19 * len(young.commit_ids)
+    assert few["answered"] == many["answered"] == 500
+    assert many["pack_bytes"] < 1.1 * few["pack_bytes"]
+    assert many["grown_kib"] < few["grown_kib"] + (4 << 10)
+    record_property("time of the large room, by that of the small one", many["seconds"] / few["seconds"])
