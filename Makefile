@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
-# How many tests run at once; PYTEST_ARGS goes to pytest as it is, such as PYTEST_ARGS='-k outbox'.
-WORKERS ?= auto
+# How many tests run at once: one more than there are cores, because many of them wait for a server. PYTEST_ARGS goes to
+# pytest as it is, such as PYTEST_ARGS='-k outbox'.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 PYTEST_ARGS ?=
 # Without the real git servers their tests are skipped, and then nothing can be said about the coverage as a whole.
 MISSING := $(shell PATH="$$PATH:/usr/sbin:/sbin"; for each in sshd nginx fcgiwrap; do command -v $$each >/dev/null || echo $$each; done)

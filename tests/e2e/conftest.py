@@ -18,6 +18,11 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(autouse=True)
+def _unmeasured(unmeasured_processes: None) -> None:
+    """Start many servers: those of tests/server are measured."""
+
+
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     """Give a folder with people, and check at the end what holds for every test."""

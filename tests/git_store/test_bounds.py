@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LIMIT_KIB = 64 << 10
 STEP_MS = 600_000
 
+pytestmark = pytest.mark.usefixtures("unmeasured_processes")
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
 
 

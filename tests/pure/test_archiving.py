@@ -133,9 +133,10 @@ class Names:
 
 def write_one(ledger: Ledger, random: Random) -> tuple[tuple[Step, ...], Ledger]:
     """Plan one more record of some peer: an answer to any open question, or a question with a clock that jumps."""
-    writer = random.choice(["alice", "bob"])
+    crowded = len(ledger.open) > 40
+    writer = random.choice([peer for peer in OTHER if ledger.open_of(OTHER[peer]) or not crowded])
     answerable = ledger.open_of(OTHER[writer])
-    if answerable and (random.random() < 0.7 or len(ledger.open) > 40):
+    if answerable and (crowded or random.random() < 0.7):
         return ledger.plan_answer(answer(random.choice(answerable)), writer)
     chosen = ulid(START_MS + random.randrange(10**9), random.getrandbits(80))
     return ledger.plan_ask(question(chosen, writer))
