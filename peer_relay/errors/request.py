@@ -144,8 +144,8 @@ class AlreadyQueued(RequestError):
     def __str__(self) -> str:
         """Say that the first one goes out by itself."""
         return (
-            f"An answer to question {self.question_id} is already queued on this machine and goes out by itself. "
-            "Nothing more is needed."
+            f"An answer to question {self.question_id} is in this machine's outbox already. It goes out by itself, "
+            "unless the mailbox refused it: then a person can retry or drop it with `peer-relay outbox`."
         )
 
 

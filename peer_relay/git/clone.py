@@ -27,6 +27,7 @@ from peer_relay.git.trees import object_id
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_LOST = "refs/peer-relay/lost"
 _UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, OSError)
 _KINDS = {1: "commit", 2: "tree", 3: "blob"}
 
@@ -116,7 +117,7 @@ class OpenClone:
             StateUnusable: the folder cannot be written.
         """
         if self.has(commit):
-            path = self._path / "refs" / "peer-relay" / "lost" / commit
+            path = self._path / _LOST / commit
             disk.write_atomically(path, f"{commit}\n".encode("ascii"), durable=False)
 
     def _read(self, object_id_: str) -> tuple[str, bytes]:
@@ -178,11 +179,16 @@ class Clone:
     def wipe(self) -> None:
         """Throw the clone away, or whatever is in its place.
 
+        The first clone that keeps a tip which the branch lost (I6) is put aside instead, for a person to look at.
+
         Raises:
             StateUnusable: it cannot be removed.
         """
+        aside = self.path.with_name(f"{self.path.name}-with-lost-history")
         with disk.reported(self.path), contextlib.suppress(FileNotFoundError):
-            if self.path.is_dir() and not self.path.is_symlink():
+            if (self.path / _LOST).is_dir() and not aside.exists():
+                self.path.rename(aside)
+            elif self.path.is_dir() and not self.path.is_symlink():
                 shutil.rmtree(self.path)
             else:
                 self.path.unlink()

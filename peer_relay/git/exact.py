@@ -204,6 +204,8 @@ class Examiner:
 
     def _step(self, draft: Draft, commit: ParsedCommit, ledger: Ledger) -> Step:
         if commit.message.question_id is None:
+            if commit.message != archive_message(commit.message.stamp):
+                raise ValueError("it is none of the commits that a room consists of")
             return ledger.archive()
         place = _place(commit, ledger.room)
         record = read_record(draft, commit.tree, place, self.keys.room_id)

@@ -276,7 +276,7 @@ FORGERIES: dict[str, Forgery] = {
     ),
     "no id in the trailer": (
         lambda room: commit_question(room, question_id=None),
-        "it archives where no archive commit is due",
+        "it is none of the commits that a room consists of",
     ),
     "a newline more": in_commit(lambda raw: raw.replace(b"\n\nQuestion", b"\n\n\nQuestion"), NO_FORM),
     "a merge": (merge, "it is a merge"),
@@ -414,7 +414,7 @@ FULL_FORGERIES: dict[str, Forgery] = {
     "another time": (lambda room: commit_archive(room, RULE, seconds=START_MS // 1000), NOT_ITS_MESSAGE),
     "another number": (
         lambda room: commit_archive(room, RULE, subject="bob archives 255 exchanges"),
-        NOT_ITS_MESSAGE,
+        "it is none of the commits that a room consists of",
     ),
     "a third peer": (
         lambda room: commit_archive(room, RULE, peer="carol", subject="carol archives 256 exchanges"),
