@@ -143,17 +143,16 @@ def _check_peer_id(peer_id: str) -> None:
 def _find_or_create(parts: _Parts, wanted: Room, deadline: Deadline) -> Room:
     """Return the room that is there, or create it. Of two that create at once, both end with the first one's."""
     with contextlib.closing(parts.store), parts.state.locked(deadline):
-        for attempt in range(_CREATE_ATTEMPTS):
-            try:
-                return _look(parts, deadline).ledger.room
-            except RoomNotFound:
-                pass
-            try:
-                return parts.store.create(wanted, deadline).ledger.room
-            except (Moved, OutcomeUnknown):
-                if attempt == _CREATE_ATTEMPTS - 1:
-                    raise
-    raise AssertionError("unreachable: the last attempt returns or raises")
+        for _ in range(_CREATE_ATTEMPTS - 1):
+            with contextlib.suppress(Moved, OutcomeUnknown):
+                return _find_or_create_once(parts, wanted, deadline)
+        return _find_or_create_once(parts, wanted, deadline)
+
+
+def _find_or_create_once(parts: _Parts, wanted: Room, deadline: Deadline) -> Room:
+    with contextlib.suppress(RoomNotFound):
+        return _look(parts, deadline).ledger.room
+    return parts.store.create(wanted, deadline).ledger.room
 
 
 def _look(parts: _Parts, deadline: Deadline) -> Snapshot:
