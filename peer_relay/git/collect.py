@@ -179,6 +179,7 @@ class _Sizes:
         self._largest: dict[tuple[str, int], int] = {}
 
     def close(self) -> None:
+        """Close the packs that were opened."""
         for file, _ in self._readers.values():
             file.close()
 
