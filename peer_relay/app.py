@@ -21,9 +21,10 @@ from peer_relay.git.create import create_repository
 from peer_relay.git.environment import NetworkEnvironment
 from peer_relay.git.remote import Remote, parse_remote
 from peer_relay.git.store import GitStore
+from peer_relay.ids import PEER_PATTERN
 from peer_relay.keys import TOKEN_BYTES, RoomKeys, format_token
 from peer_relay.local_state import LocalState
-from peer_relay.records import FORMAT, PEER_PATTERN, Room, make
+from peer_relay.records import FORMAT, Room, make
 from peer_relay.relay import Relay
 from peer_relay.times import format_ms
 

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING
 
 from peer_relay import disk
-from peer_relay.records import ULID_PATTERN
+from peer_relay.ids import ULID_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

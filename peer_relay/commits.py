@@ -15,10 +15,14 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from peer_relay.records import PEER_PATTERN, ULID_PATTERN, Answer, Question, Room, ulid_ms
+from peer_relay.ids import PEER_PATTERN, ULID_PATTERN, ulid_ms
 from peer_relay.sshsig import is_exact_signature
 from peer_relay.times import parse_ms
+
+if TYPE_CHECKING:
+    from peer_relay.records import Answer, Question, Room
 
 MAX_COMMIT_BYTES = 16 * 1024
 MAX_SUBJECT_CUT = 72

@@ -18,8 +18,8 @@ import re
 from dataclasses import dataclass, field
 
 from peer_relay.errors import InvalidInvite, InvalidToken
+from peer_relay.ids import PEER_PATTERN
 from peer_relay.keys import base32, checksum, parse_token
-from peer_relay.records import PEER_PATTERN
 from peer_relay.text import is_one_line
 
 _PREFIX = "pr1-"

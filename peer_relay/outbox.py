@@ -23,8 +23,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from peer_relay import disk
 from peer_relay.errors import InvalidRecord, StateUnusable
-from peer_relay.paths import Kind, Place, parse_exchange_record
-from peer_relay.records import PEER_PATTERN, ULID_PATTERN, Answer, PeerId, Question, canonical_bytes
+from peer_relay.ids import PEER_PATTERN, ULID_PATTERN
+from peer_relay.paths import Kind, Place
+from peer_relay.records import Answer, PeerId, Question, canonical_bytes, parse_exchange_record
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from peer_relay.records import PEER_PATTERN, ULID_PATTERN, Answer, Question, parse, ulid_ms
+from peer_relay.ids import PEER_PATTERN, ULID_PATTERN, ulid_ms
 from peer_relay.times import MAX_MS, format_date
 
 ROOM_FILE = "room.json"
@@ -62,12 +62,3 @@ def parse_path(path: str) -> Place:
     if match is None or ulid_ms(match[3]) > MAX_MS or format_date(ulid_ms(match[3])) != match[2]:
         raise ValueError("not the path of a record")
     return Place(question_id=match[3], asker=match[1], kind=Kind(match[4]))
-
-
-def parse_exchange_record(kind: Kind, data: bytes) -> Question | Answer:
-    """Return the record that a file of this kind holds.
-
-    Raises:
-        InvalidRecord: as `peer_relay.records.parse` says.
-    """
-    return parse(Question, data) if kind is Kind.QUESTION else parse(Answer, data)

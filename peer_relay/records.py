@@ -31,6 +31,8 @@ from pydantic import (
 from pydantic_core import core_schema, from_json
 
 from peer_relay.errors import InvalidRecord, Problem, UnsupportedFormat
+from peer_relay.ids import PEER_PATTERN, ROOM_PATTERN, ULID_PATTERN, ulid_ms
+from peer_relay.paths import Kind
 from peer_relay.text import NOT_BLANK_PATTERN, TEXT_PATTERN, canonical_length, check_text
 from peer_relay.times import MAX_MS, TIME_PATTERN, format_ms, parse_ms
 
@@ -47,20 +49,6 @@ MAX_CONTEXT_HINT = 500
 MAX_ANSWER = 24_000
 MAX_SOURCES = 30
 MAX_SOURCES_TOGETHER = 6_000
-
-ULID_PATTERN = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
-PEER_PATTERN = "[a-z0-9][a-z0-9-]{0,31}"
-ROOM_PATTERN = "[a-z2-7]{16}"
-
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-def ulid_ms(ulid: str) -> int:
-    """Return the 48-bit time of a well-formed ULID in milliseconds since 1970, without checking its range."""
-    ms = 0
-    for digit in ulid[:10]:
-        ms = ms * 32 + _CROCKFORD.index(digit)
-    return ms
 
 
 def _check_ulid(value: str) -> str:
@@ -276,3 +264,12 @@ def _problem(detail: Any) -> Problem:  # noqa: ANN401 - pydantic's ErrorDetails
     if kind == "json_invalid":
         return Problem("the file", "must be JSON")
     return Problem(field, "must be of the documented type")
+
+
+def parse_exchange_record(kind: Kind, data: bytes) -> Question | Answer:
+    """Return the record that a file of this kind holds.
+
+    Raises:
+        InvalidRecord: as `parse` says.
+    """
+    return parse(Question, data) if kind is Kind.QUESTION else parse(Answer, data)

@@ -28,10 +28,11 @@ from peer_relay.errors import (
     TooManyOpen,
     UnknownQuestion,
 )
+from peer_relay.ids import ULID_PATTERN, ulid_ms
 from peer_relay.ledger import MAX_OPEN_PLANNED, State
 from peer_relay.outbox import OutboxEntry, Status
 from peer_relay.paths import Kind, Place
-from peer_relay.records import ULID_PATTERN, Answer, Question, make, ulid_ms
+from peer_relay.records import Answer, Question, make
 from peer_relay.reports import Listing, ReceivedAnswer, Sent, WaitingQuestion
 from peer_relay.times import format_ms
 

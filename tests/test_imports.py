@@ -27,7 +27,7 @@ _STATE = (*_PURE, "contract", "machine", "state")
 LAYERS = {
     "ground": Layer(("__init__", "errors.*")),
     "basics": Layer(("deadline", "text", "times"), ("ground",)),
-    "format": Layer(("records", "paths", "keys", "invite", "commits", "sshsig", "schema"), ("ground", "basics")),
+    "format": Layer(("ids", "records", "paths", "keys", "invite", "commits", "sshsig", "schema"), ("ground", "basics")),
     "rules": Layer(("ledger",), ("ground", "basics", "format")),
     "contract": Layer(("store",), _PURE),
     "machine": Layer(("clock", "config", "disk"), ("ground", "basics")),

@@ -19,10 +19,10 @@ from peer_relay import app
 from peer_relay.cli.terminal import on_terminal
 from peer_relay.errors import InvalidSetting, OutcomeUnknown, PeerRelayError
 from peer_relay.git.remote import Remote, parse_remote
+from peer_relay.ids import PEER_PATTERN
 from peer_relay.invite import Invite, format_invite, parse_invite
 from peer_relay.keys import parse_token
 from peer_relay.paths import branch_ref
-from peer_relay.records import PEER_PATTERN
 from peer_relay.rooms import Rooms, SavedRoom, check_name
 from peer_relay.settings import Settings, expand_home, read_settings, surroundings
 

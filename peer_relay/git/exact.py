@@ -22,9 +22,10 @@ from peer_relay.commits import (
 )
 from peer_relay.errors import IllegalStep, InvalidRecord, RefusedCommit
 from peer_relay.git.trees import Draft, Source, files_of, find_file, with_file, without_files
+from peer_relay.ids import ulid_ms
 from peer_relay.ledger import Add, Archive, Ledger, Step
-from peer_relay.paths import ROOM_FILE, Kind, Place, parse_exchange_record, parse_path, path_for
-from peer_relay.records import Answer, Question, Room, canonical_bytes, parse, ulid_ms
+from peer_relay.paths import ROOM_FILE, Kind, Place, parse_path, path_for
+from peer_relay.records import Answer, Question, Room, canonical_bytes, parse, parse_exchange_record
 from peer_relay.store import Arrival, Snapshot
 from peer_relay.times import MAX_MS
 

@@ -13,8 +13,9 @@ from click.testing import CliRunner, Result
 from peer_relay.cli import commands
 from peer_relay.errors import UnknownQuestion
 from peer_relay.exchanges import Exchange
+from peer_relay.ids import ulid_ms
 from peer_relay.keys import format_token
-from peer_relay.records import Answer, Question, make, ulid_ms
+from peer_relay.records import Answer, Question, make
 from peer_relay.reports import Listing
 from peer_relay.times import format_ms
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 
 from peer_relay.errors import InvalidRecord, Problem, UnsupportedFormat
-from peer_relay.records import MAX_RECORD_BYTES, Answer, Question, Room, canonical_bytes, parse, ulid_ms
+from peer_relay.ids import ulid_ms
+from peer_relay.records import MAX_RECORD_BYTES, Answer, Question, Room, canonical_bytes, parse
 from peer_relay.times import MAX_MS, format_ms
 from tests import independent
 from tests.claims import claim

@@ -8,7 +8,7 @@ import pytest
 
 from peer_relay.errors import Busy, InvalidRecord, NotYourQuestion, UnknownQuestion, Unreachable
 from peer_relay.exchanges import Exchange
-from peer_relay.records import ulid_ms
+from peer_relay.ids import ulid_ms
 from peer_relay.relay import NEWEST_READ
 from peer_relay.reports import Listing, ReceivedAnswer, WaitingQuestion
 from peer_relay.times import format_ms

@@ -8,7 +8,7 @@ import pytest
 
 from peer_relay.clock import CREDIBLE_UNTIL_MS, RELEASED_MS, Clock, system_ms
 from peer_relay.errors import ClockUnusable
-from peer_relay.records import ulid_ms
+from peer_relay.ids import ulid_ms
 from peer_relay.times import MAX_MS
 
 
