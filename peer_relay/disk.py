@@ -116,6 +116,36 @@ def set_modified_ms(path: Path, ms: int) -> None:
         os.utime(path, ns=(ms * 1_000_000, ms * 1_000_000))
 
 
+@contextlib.contextmanager
+def lock_file(path: Path, limit_s: float, poll_s: float = 0.05) -> Iterator[bool]:
+    """Hold a lock file, and say whether it was got.
+
+    A new lock object each time: one that is shared would let a second thread in, as if it were the first. Its library
+    is loaded here, because it brings asyncio with it, which commands that take no lock need not pay for.
+
+    Args:
+        path: the file; its folder is there.
+        limit_s: how long to wait for somebody else, in seconds.
+        poll_s: how often to look meanwhile, in seconds.
+
+    Raises:
+        StateUnusable: the file cannot be used.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - see above
+
+    lock = FileLock(path, timeout=limit_s, poll_interval=poll_s, mode=PRIVATE_FILE)
+    got = True
+    with reported(path):
+        try:
+            lock.acquire()
+        except Timeout:
+            got = False
+    try:
+        yield got
+    finally:
+        lock.release()
+
+
 def sync_folder(path: Path) -> None:
     """Put a folder's entries on the disk. Windows cannot open folders and does not need it."""
     if os.name == "nt":

@@ -15,8 +15,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from peer_relay import checkpoint, disk
 from peer_relay.asked import Asked
 from peer_relay.errors import Busy
@@ -50,24 +48,15 @@ class LocalState:
     def locked(self, deadline: Deadline) -> Iterator[None]:
         """Hold the lock.
 
-        A new lock object each time: one that is shared would let a second thread in, as if it were the first.
-
         Raises:
             Busy: somebody else held it until the deadline.
             StateUnusable: the folder cannot be used.
         """
         disk.make_folder(self.folder)
-        path = self.folder / "lock"
-        lock = FileLock(path, timeout=deadline.remaining_s(), poll_interval=_LOCK_POLL_S, mode=disk.PRIVATE_FILE)
-        with disk.reported(path):
-            try:
-                lock.acquire()
-            except Timeout:
-                raise Busy from None
-        try:
+        with disk.lock_file(self.folder / "lock", deadline.remaining_s(), _LOCK_POLL_S) as got:
+            if not got:
+                raise Busy
             yield
-        finally:
-            lock.release()
 
     def load(self) -> Checkpoint | None:
         """Return the checkpoint, or None if there is none. Needs no lock: the file is replaced whole."""

@@ -9,18 +9,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import stat
-from typing import TYPE_CHECKING, Annotated
-
-from filelock import FileLock, Timeout
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING
 
 from peer_relay import disk
 from peer_relay.errors import InvalidSetting, InvalidToken, StateUnusable
+from peer_relay.ids import PEER_PATTERN
 from peer_relay.keys import RoomKeys, parse_token
-from peer_relay.records import PeerId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,15 +31,8 @@ _LOCK = ".lock"
 _LOCK_LIMIT_S = 10.0
 
 
-def _check_token(value: str) -> str:
-    try:
-        parse_token(value)
-    except InvalidToken as error:
-        raise ValueError(error.reason) from None
-    return value
-
-
-class SavedRoom(BaseModel):
+@dataclass(frozen=True)
+class SavedRoom:
     """What is needed to enter a room as one of its peers.
 
     Attributes:
@@ -50,12 +42,10 @@ class SavedRoom(BaseModel):
         other_peer: the other of the two.
     """
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-    remote: Annotated[str, Field(min_length=1, repr=False)]
-    token: Annotated[str, AfterValidator(_check_token), Field(repr=False)]
-    peer_id: PeerId
-    other_peer: PeerId
+    remote: str = field(repr=False)
+    token: str = field(repr=False)
+    peer_id: str
+    other_peer: str
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -100,12 +90,12 @@ class Rooms:
         if data is None:
             raise InvalidSetting(name="PEER_RELAY_ROOM", reason=f"names no saved room; {self._listed()}")
         try:
-            return SavedRoom.model_validate_json(data)
-        except ValidationError as error:
+            return _parse(data)
+        except ValueError as error:
             raise InvalidSetting(
                 name=str(path),
-                reason=f"is not a saved room ({_first_problem(error)}). Mend it, or delete it and run "
-                "`peer-relay join` or `peer-relay init` again",
+                reason=f"is not a saved room ({error}). Mend it, or delete it and run `peer-relay join` or "
+                "`peer-relay init` again",
             ) from None
 
     def readable(self) -> Iterator[tuple[str, SavedRoom]]:
@@ -142,7 +132,7 @@ class Rooms:
         with self._locked():
             known = next((each for each, saved in self.readable() if saved.identity == room.identity), None)
             chosen = self._choose(room, name, known)
-            disk.write_atomically(self._path(chosen), (room.model_dump_json(indent=2) + "\n").encode())
+            disk.write_atomically(self._path(chosen), (json.dumps(asdict(room), indent=2) + "\n").encode())
             if known not in (None, chosen):
                 disk.remove(self._path(str(known)))
         return chosen
@@ -166,16 +156,10 @@ class Rooms:
         """Keep other processes from choosing the same name for another room."""
         disk.make_folder(self.folder)
         path = self.folder / _LOCK
-        lock = FileLock(path, timeout=_LOCK_LIMIT_S, mode=disk.PRIVATE_FILE)
-        with disk.reported(path):
-            try:
-                lock.acquire()
-            except Timeout:
-                raise StateUnusable(path=str(path), reason="another peer-relay process holds it") from None
-        try:
+        with disk.lock_file(path, _LOCK_LIMIT_S) as got:
+            if not got:
+                raise StateUnusable(path=str(path), reason="another peer-relay process holds it")
             yield
-        finally:
-            lock.release()
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}{_SUFFIX}"
@@ -185,12 +169,35 @@ class Rooms:
         return f"saved are: {', '.join(names)}" if names else f"none is saved in {self.folder}"
 
 
-def _first_problem(error: ValidationError) -> str:
-    """Return what is wrong with a file, in words that repeat nothing of it."""
-    detail = error.errors(include_url=False, include_input=False)[0]
-    if not detail["loc"]:
-        return "it is not a JSON object"
-    field = str(detail["loc"][0])
-    if field not in SavedRoom.model_fields:
-        return "it has a field that is not known"
-    return f"its {field} is missing" if detail["type"] == "missing" else f"its {field} is not valid"
+def _parse(data: bytes) -> SavedRoom:
+    """Return what a file holds.
+
+    By hand and not by a model, because every command reads such a file and pydantic costs as much as all the rest.
+
+    Raises:
+        ValueError: what is wrong with it, as a clause that repeats nothing of it.
+    """
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise ValueError("it is not a JSON object")  # noqa: TRY004 - one kind of error for one kind of damage
+    names = [each.name for each in fields(SavedRoom)]
+    if missing := next((name for name in names if name not in content), None):
+        raise ValueError(f"its {missing} is missing")
+    if len(content) > len(names):
+        raise ValueError("it has a field that is not known")
+    if wrong := next((name for name in names if not _is_valid(name, content[name])), None):
+        raise ValueError(f"its {wrong} is not valid")
+    return SavedRoom(**content)
+
+
+def _is_valid(name: str, value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    if name == "token":
+        with contextlib.suppress(InvalidToken):
+            return bool(parse_token(value))
+        return False
+    return bool(value) if name == "remote" else re.fullmatch(PEER_PATTERN, value) is not None

@@ -1,6 +1,7 @@
 """Where settings come from: the `PEER_RELAY_` variables, and the saved room that they leave open.
 
-1. A variable that is set wins over the saved room; with exactly one saved room no variable is needed.
+1. A variable that is set wins over the saved room; with exactly one saved room no variable is needed. A room that is
+   named on the command line is taken from its file alone, whatever the variables say.
 2. A variable that is empty, or that arrives as the literal text `${NAME}`, is not set. Agents pass that text on when
    a variable is missing where they were started.
 3. No secret is in an error or a `repr`: neither the token nor the address, which may hold a password.
@@ -13,28 +14,31 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import platformdirs
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from typing import TYPE_CHECKING
 
 from peer_relay.config import RelayConfig
 from peer_relay.errors import InvalidSetting
-from peer_relay.rooms import Rooms, SavedRoom
+from peer_relay.rooms import Rooms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from typing import Self
+
+    from peer_relay.rooms import SavedRoom
 
 _APP = "peer-relay"
 _PREFIX = "PEER_RELAY_"
 _ROOMS = "saved-rooms"
 _UNEXPANDED = re.compile(r"\$\{[^}]*\}")
-_TIMEOUT_RULE = "must be a number of seconds from 1 to 600"
+
+DEFAULT_TIMEOUT_S = 20.0
+SHORTEST_TIMEOUT_S, LONGEST_TIMEOUT_S = 1, 600
 
 
-class Settings(BaseSettings):
+@dataclass(frozen=True)
+class Settings:
     """The variables as they are set, each named as here behind `PEER_RELAY_`.
 
     Attributes:
@@ -46,46 +50,61 @@ class Settings(BaseSettings):
         room: the name of a saved room.
     """
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore")
-
-    remote: str | None = Field(default=None, repr=False)
-    room_token: SecretStr | None = None
+    remote: str | None = field(default=None, repr=False)
+    room_token: str | None = field(default=None, repr=False)
     peer_id: str | None = None
     home: Path | None = None
-    timeout: float = Field(default=20.0, ge=1, le=600)
+    timeout: float = DEFAULT_TIMEOUT_S
     room: str | None = None
 
-    @field_validator("*", mode="before")
     @classmethod
-    def _unset_means_the_default(cls, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - of any field
-        stripped = value.strip() if isinstance(value, str) else value
-        if is_unset(stripped):
-            return cls.model_fields[str(info.field_name)].default
-        return stripped
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read the variables.
 
-    @field_validator("remote")
-    @classmethod
-    def _expand_remote(cls, value: str | None) -> str | None:
-        return value and expand_home(value)
-
-    @field_validator("home")
-    @classmethod
-    def _make_home_absolute(cls, value: Path | None) -> Path | None:
-        return value and Path(expand_home(str(value))).absolute()
+        Raises:
+            InvalidSetting: one of them has a value that it cannot have.
+        """
+        given = {each.name: environ.get(_variable(each.name), "").strip() for each in fields(cls)}
+        is_set = {name: value for name, value in given.items() if not is_unset(value)}
+        remote, home, timeout = is_set.get("remote"), is_set.get("home"), is_set.get("timeout")
+        return cls(
+            remote=None if remote is None else _expanded("remote", remote),
+            room_token=is_set.get("room_token"),
+            peer_id=is_set.get("peer_id"),
+            home=None if home is None else Path(_expanded("home", home)).absolute(),
+            timeout=DEFAULT_TIMEOUT_S if timeout is None else _seconds("timeout", timeout),
+            room=is_set.get("room"),
+        )
 
     @property
     def state_folder(self) -> Path:
         """The folder for the clone, the outbox and everything else that this machine keeps."""
-        return self.home or platformdirs.user_state_path(_APP, appauthor=False)
+        return self.home or _system_folder("state")
 
     @property
     def rooms(self) -> Rooms:
         """The saved rooms."""
-        return Rooms((self.home or platformdirs.user_config_path(_APP, appauthor=False)) / _ROOMS)
+        return Rooms((self.home or _system_folder("config")) / _ROOMS)
 
     def config(self, remote: str, token: str, peer_id: str) -> RelayConfig:
         """Return how to enter one room, with this machine's folder and time limit."""
         return RelayConfig(remote=remote, token=token, peer_id=peer_id, home=self.state_folder, timeout_s=self.timeout)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The room to use.
+
+    Attributes:
+        config: how to enter it.
+        saved_as: the name of the saved room that something was taken from, or None.
+        origins: where the address, the token and the peer id came from, by `remote`, `token` and `peer_id`: the name
+            of a variable, or `saved room NAME`.
+    """
+
+    config: RelayConfig
+    saved_as: str | None
+    origins: Mapping[str, str]
 
 
 def is_unset(value: object) -> bool:
@@ -108,17 +127,12 @@ def expand_home(address: str) -> str:
 
 
 def read_settings() -> Settings:
-    """Read the variables.
+    """Read the variables of this process.
 
     Raises:
         InvalidSetting: one of them has a value that it cannot have.
     """
-    try:
-        return Settings()
-    except ValidationError as error:
-        detail = error.errors(include_url=False, include_input=False)[0]
-        reason = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else _TIMEOUT_RULE
-        raise InvalidSetting(name=_variable(str(detail["loc"][0])), reason=reason) from None
+    return Settings.from_environ(os.environ)
 
 
 def surroundings() -> dict[str, str]:
@@ -126,30 +140,36 @@ def surroundings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if _UNEXPANDED.fullmatch(value.strip()) is None}
 
 
-def load_config(warn: Callable[[str], None]) -> RelayConfig:
+def load_config(warn: Callable[[str], None], room: str | None = None) -> RelayConfig:
+    """Return the room to use, as `choose_room` says."""
+    return choose_room(warn, room).config
+
+
+def choose_room(warn: Callable[[str], None], room: str | None = None) -> Chosen:
     """Return the room to use, by the variables and the saved rooms.
 
     Args:
         warn: told a sentence about what should be put right but does not stand in the way.
+        room: the name of a saved room that is to be used whatever the variables say; None to go by them.
 
     Raises:
         InvalidSetting: it is not clear which room, or a value is wrong.
         StateUnusable: a saved room cannot be read.
     """
     settings = read_settings()
-    if settings.room is None and settings.remote and settings.room_token and settings.peer_id:
-        return settings.config(settings.remote, settings.room_token.get_secret_value(), settings.peer_id)
-    room = _saved_room(settings, warn)
-    return settings.config(
-        settings.remote or expand_home(room.remote),
-        settings.room_token.get_secret_value() if settings.room_token else room.token,
-        settings.peer_id or room.peer_id,
-    )
+    own = {"remote": settings.remote, "token": settings.room_token, "peer_id": settings.peer_id}
+    given = {} if room is not None else {name: value for name, value in own.items() if value}
+    origins = {name: _variable("room_token" if name == "token" else name) for name in given}
+    name = room or settings.room
+    if name is None and len(given) == len(own):
+        return Chosen(settings.config(**given), None, origins)
+    name = name or _only_name(settings)
+    saved = _saved_room(settings.rooms, name, warn)
+    kept = {"remote": expand_home(saved.remote), "token": saved.token, "peer_id": saved.peer_id}
+    return Chosen(settings.config(**{**kept, **given}), name, {**dict.fromkeys(kept, f"saved room {name}"), **origins})
 
 
-def _saved_room(settings: Settings, warn: Callable[[str], None]) -> SavedRoom:
-    rooms = settings.rooms
-    name = settings.room or _only_name(settings)
+def _saved_room(rooms: Rooms, name: str, warn: Callable[[str], None]) -> SavedRoom:
     room = rooms.load(name)
     if (exposure := rooms.exposure(name)) is not None:
         warn(exposure)
@@ -170,7 +190,7 @@ def _only_name(settings: Settings) -> str:
 
 def _nothing_set(settings: Settings) -> InvalidSetting:
     """Say what is missing, and which variables an agent passed on without their values."""
-    missing = [_variable(field) for field in ("remote", "room_token", "peer_id") if not getattr(settings, field)]
+    missing = [_variable(name) for name in ("remote", "room_token", "peer_id") if not getattr(settings, name)]
     literal = [name for name in missing if _UNEXPANDED.fullmatch(os.environ.get(name, "").strip())]
     passed_on = (
         f" ({_listing(literal)} arrived as the literal text ${{...}}: what it stands for is not set where the agent "
@@ -188,5 +208,30 @@ def _listing(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _variable(field: str) -> str:
-    return f"{_PREFIX}{field.upper()}"
+def _variable(name: str) -> str:
+    return f"{_PREFIX}{name.upper()}"
+
+
+def _expanded(name: str, value: str) -> str:
+    try:
+        return expand_home(value)
+    except ValueError as error:
+        raise InvalidSetting(name=_variable(name), reason=str(error)) from None
+
+
+def _seconds(name: str, value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not SHORTEST_TIMEOUT_S <= seconds <= LONGEST_TIMEOUT_S:
+        rule = f"must be a number of seconds from {SHORTEST_TIMEOUT_S} to {LONGEST_TIMEOUT_S}"
+        raise InvalidSetting(name=_variable(name), reason=rule)
+    return seconds
+
+
+def _system_folder(kind: str) -> Path:
+    import platformdirs  # noqa: PLC0415 - whoever sets PEER_RELAY_HOME does not need it
+
+    locate = platformdirs.user_state_path if kind == "state" else platformdirs.user_config_path
+    return locate(_APP, appauthor=False)

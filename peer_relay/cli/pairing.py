@@ -89,9 +89,8 @@ def init(remote: str, me: str, peer: str, name: str | None) -> None:
 def _token(settings: Settings, remote: Remote, me: str, peer: str, name: str | None) -> str:
     """Return the token of the variable, else of the same room if it is saved, else a new one."""
     if settings.room_token is not None:
-        token = settings.room_token.get_secret_value()
-        parse_token(token)
-        return token
+        parse_token(settings.room_token)
+        return settings.room_token
     for saved_as, room in settings.rooms.readable():
         same_people = (room.peer_id, room.other_peer) == (me, peer)
         if same_people and name in (None, saved_as) and _shown(room.remote) == remote.invite_form:
