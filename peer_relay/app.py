@@ -26,24 +26,37 @@ from peer_relay.keys import TOKEN_BYTES, RoomKeys, format_token
 from peer_relay.local_state import LocalState
 from peer_relay.records import FORMAT, Room, make
 from peer_relay.relay import Relay
+from peer_relay.standing import folder_of
 from peer_relay.times import format_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from peer_relay.config import RelayConfig
+    from peer_relay.git.observed import Observer
+    from peer_relay.git.transport import Transport
     from peer_relay.store import Snapshot
 
 _CREATE_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
-class _Parts:
-    """A configuration, checked and taken apart, with a store to go with it."""
+class Parts:
+    """A configuration, checked and taken apart, with what goes with it. Making it touches neither disk nor network.
+
+    Attributes:
+        remote: the mailbox's address.
+        keys: the room's.
+        state: what this machine keeps for the peer of the room.
+        transport: the way to the mailbox.
+        store: the mailbox.
+        clock: this machine's.
+    """
 
     remote: Remote
     keys: RoomKeys
     state: LocalState
+    transport: Transport
     store: GitStore
     clock: Clock
 
@@ -53,17 +66,18 @@ def new_token() -> str:
     return format_token(secrets.token_bytes(TOKEN_BYTES))
 
 
-def open_relay(config: RelayConfig, environ: Mapping[str, str]) -> Relay:
+def open_relay(config: RelayConfig, environ: Mapping[str, str], observer: Observer | None = None) -> Relay:
     """Return a relay for a room. Touches neither disk nor network.
 
     Args:
         config: which room, and who.
         environ: the environment, for credentials, proxies and ssh.
+        observer: told of every operation on the mailbox.
 
     Raises:
         InvalidToken, InvalidRemote, InvalidSetting: found without any contact.
     """
-    parts = _assemble(config, environ)
+    parts = assemble(config, environ, observer)
     return Relay(
         me=config.peer_id,
         room_id=parts.keys.room_id,
@@ -75,7 +89,7 @@ def open_relay(config: RelayConfig, environ: Mapping[str, str]) -> Relay:
     )
 
 
-def create_room(config: RelayConfig, other: str, environ: Mapping[str, str]) -> Room:
+def create_room(config: RelayConfig, other: str, environ: Mapping[str, str], observer: Observer | None = None) -> Room:
     """Create a room, or confirm that the very same room is there already.
 
     A local repository that is missing is created. Only this function ever creates a branch, and it never queues.
@@ -84,6 +98,7 @@ def create_room(config: RelayConfig, other: str, environ: Mapping[str, str]) -> 
         config: which room, and who opens it.
         other: the id of the peer to be invited.
         environ: as for `open_relay`.
+        observer: as for `open_relay`.
 
     Returns:
         The room's record as it is in the mailbox.
@@ -95,7 +110,7 @@ def create_room(config: RelayConfig, other: str, environ: Mapping[str, str]) -> 
     _check_peer_id(other)
     if other == config.peer_id:
         raise InvalidSetting(name="The other peer's id", reason="must differ from your own")
-    parts = _assemble(config, environ)
+    parts = assemble(config, environ, observer)
     if parts.remote.kind == "local":
         create_repository(parts.remote.path)
     created_at = format_ms(parts.clock.now_ms())
@@ -107,7 +122,7 @@ def create_room(config: RelayConfig, other: str, environ: Mapping[str, str]) -> 
     return room
 
 
-def inspect_room(config: RelayConfig, environ: Mapping[str, str]) -> Room:
+def inspect_room(config: RelayConfig, environ: Mapping[str, str], observer: Observer | None = None) -> Room:
     """Look at a room, verify it, and check that the peer is one of its two.
 
     Raises:
@@ -115,7 +130,7 @@ def inspect_room(config: RelayConfig, environ: Mapping[str, str]) -> Room:
         RoomNotFound: the mailbox has no such room.
         InvalidSetting, InvalidToken, InvalidRemote, TransportError, MailboxError: the room could not be verified.
     """
-    parts = _assemble(config, environ)
+    parts = assemble(config, environ, observer)
     deadline = Deadline(config.timeout_s, parts.clock.monotonic)
     with contextlib.closing(parts.store), parts.state.locked(deadline):
         room = _look(parts, deadline).ledger.room
@@ -124,14 +139,19 @@ def inspect_room(config: RelayConfig, environ: Mapping[str, str]) -> Room:
     return room
 
 
-def _assemble(config: RelayConfig, environ: Mapping[str, str]) -> _Parts:
+def assemble(config: RelayConfig, environ: Mapping[str, str], observer: Observer | None = None) -> Parts:
+    """Check a configuration and put together what goes with it.
+
+    Raises:
+        InvalidToken, InvalidRemote, InvalidSetting: found without any contact.
+    """
     _check_peer_id(config.peer_id)
     keys = RoomKeys.from_token(config.token)
     remote = parse_remote(config.remote)
-    state = LocalState(config.home / "rooms" / keys.room_id / config.peer_id)
-    transport = connect(remote, NetworkEnvironment.from_environ(environ))
+    state = LocalState(folder_of(config.home, keys.room_id, config.peer_id))
+    transport = connect(remote, NetworkEnvironment.from_environ(environ), observer)
     store = GitStore(transport, Clone(state.clone_folder, transport.remote), keys)
-    return _Parts(remote, keys, state, store, Clock())
+    return Parts(remote, keys, state, transport, store, Clock())
 
 
 def _check_peer_id(peer_id: str) -> None:
@@ -141,7 +161,7 @@ def _check_peer_id(peer_id: str) -> None:
         )
 
 
-def _find_or_create(parts: _Parts, wanted: Room, deadline: Deadline) -> Room:
+def _find_or_create(parts: Parts, wanted: Room, deadline: Deadline) -> Room:
     """Return the room that is there, or create it. Of two that create at once, both end with the first one's."""
     with contextlib.closing(parts.store), parts.state.locked(deadline):
         for _ in range(_CREATE_ATTEMPTS - 1):
@@ -150,11 +170,11 @@ def _find_or_create(parts: _Parts, wanted: Room, deadline: Deadline) -> Room:
         return _find_or_create_once(parts, wanted, deadline)
 
 
-def _find_or_create_once(parts: _Parts, wanted: Room, deadline: Deadline) -> Room:
+def _find_or_create_once(parts: Parts, wanted: Room, deadline: Deadline) -> Room:
     with contextlib.suppress(RoomNotFound):
         return _look(parts, deadline).ledger.room
     return parts.store.create(wanted, deadline).ledger.room
 
 
-def _look(parts: _Parts, deadline: Deadline) -> Snapshot:
+def _look(parts: Parts, deadline: Deadline) -> Snapshot:
     return parts.store.refresh(None, None, deadline).snapshot

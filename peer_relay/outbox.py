@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import secrets
 from dataclasses import dataclass
 from enum import Enum
@@ -22,15 +21,12 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from peer_relay import disk
-from peer_relay.errors import InvalidRecord, StateUnusable
-from peer_relay.ids import PEER_PATTERN, ULID_PATTERN
-from peer_relay.paths import Kind, Place
+from peer_relay.errors import InvalidRecord, StateUnusable, UnknownQuestion
+from peer_relay.paths import Place, entry_name, parse_entry_name
 from peer_relay.records import Answer, PeerId, Question, canonical_bytes, parse_exchange_record
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_NAME = re.compile(rf"(\d{{8}})-({ULID_PATTERN})-({PEER_PATTERN})-(question|answer)-([0-9a-f]{{8}})\.json")
 
 
 class Status(Enum):
@@ -81,8 +77,7 @@ class OutboxEntry:
     @property
     def name(self) -> str:
         """The name of its file, which is this entry's and no other's."""
-        place = self.place
-        return f"{self.number:08}-{place.question_id}-{place.asker}-{place.kind.value}-{self.tag}.json"
+        return entry_name(self.number, self.place, self.tag)
 
 
 class Outbox:
@@ -100,6 +95,21 @@ class Outbox:
         loaded = (self._load(name) for name in disk.names_in(self._folder))
         return [entry for entry in loaded if entry is not None]
 
+    def waiting(self) -> tuple[OutboxEntry, ...]:
+        """Return the entries that are queued or set aside, in the order of acceptance."""
+        return tuple(entry for entry in self.entries() if entry.status is not Status.SECOND)
+
+    def set_aside(self, question_id: str) -> OutboxEntry:
+        """Return the entry of an exchange that was set aside.
+
+        Raises:
+            UnknownQuestion: there is none.
+        """
+        for entry in self.entries():
+            if entry.place.question_id == question_id and entry.status is Status.REFUSED:
+                return entry
+        raise UnknownQuestion(question_id=question_id)
+
     def damaged(self) -> list[str]:
         """Return the names of files that cannot be read; they stay where they are for a person to look at."""
         unread = [name for name in disk.names_in(self._folder) if name.endswith(".json") and self._load(name) is None]
@@ -112,7 +122,7 @@ class Outbox:
         Raises:
             StateUnusable: it is not in the outbox.
         """
-        numbers = [int(match[1]) for name in disk.names_in(self._folder) if (match := _NAME.fullmatch(name))]
+        numbers = [named[0] for name in disk.names_in(self._folder) if (named := parse_entry_name(name))]
         entry = OutboxEntry(max(numbers, default=0) + 1, place, record, author, base, tag=secrets.token_hex(4))
         try:
             self.save(entry)
@@ -148,18 +158,17 @@ class Outbox:
         return self._folder / entry.name
 
     def _load(self, name: str) -> OutboxEntry | None:
-        match = _NAME.fullmatch(name)
+        named = parse_entry_name(name)
         try:
             data = disk.read_if_there(self._folder / name)
-            if data is None or match is None:
+            if data is None or named is None:
                 return None
             content = _File.model_validate_json(data)
-            place = Place(match[2], match[3], Kind(match[4]))
+            number, place, tag = named
             record = parse_exchange_record(place.kind, content.record.encode())
             status = Status(content.status)
         except (StateUnusable, ValidationError, InvalidRecord, ValueError):
             return None
         if record.id != place.question_id or (isinstance(record, Question) and record.asker_id != place.asker):
             return None
-        number, tag = int(match[1]), match[5]
         return OutboxEntry(number, place, record, content.author, content.base, status, content.words, tag)

@@ -1,7 +1,7 @@
-"""Names in a room's branch: where each record is stored, and nothing else builds or reads such a name.
+"""Names in storage: where a record is in a room's branch and in the outbox; nothing else builds or reads such names.
 
 1. `path_for` and `parse_path` are inverses: `parse_path(path_for(p)) == p`, and whatever `parse_path` accepts is
-   spelt in exactly one way.
+   spelt in exactly one way. The same holds for `entry_name` and `parse_entry_name`.
 2. Names alone tell the state of a room: a `.question.json` without its `.answer.json` is open.
 """
 
@@ -17,6 +17,7 @@ from peer_relay.times import MAX_MS, format_date
 ROOM_FILE = "room.json"
 
 _PATH = re.compile(rf"({PEER_PATTERN})/(\d{{4}}-\d\d-\d\d)/({ULID_PATTERN})\.(question|answer)\.json", re.ASCII)
+_ENTRY = re.compile(rf"(\d{{8}})-({ULID_PATTERN})-({PEER_PATTERN})-(question|answer)-([0-9a-f]{{8}})\.json", re.ASCII)
 
 
 class Kind(Enum):
@@ -62,3 +63,20 @@ def parse_path(path: str) -> Place:
     if match is None or ulid_ms(match[3]) > MAX_MS or format_date(ulid_ms(match[3])) != match[2]:
         raise ValueError("not the path of a record")
     return Place(question_id=match[3], asker=match[1], kind=Kind(match[4]))
+
+
+def entry_name(number: int, place: Place, tag: str) -> str:
+    """Return the name of an outbox file.
+
+    Args:
+        number: grows with the order of acceptance, at most 8 digits.
+        place: where the record belongs in the room.
+        tag: 8 random hex digits.
+    """
+    return f"{number:08}-{place.question_id}-{place.asker}-{place.kind.value}-{tag}.json"
+
+
+def parse_entry_name(name: str) -> tuple[int, Place, str] | None:
+    """Return the number, the place and the tag in the name of an outbox file, or None if it is none."""
+    match = _ENTRY.fullmatch(name)
+    return match and (int(match[1]), Place(match[2], match[3], Kind(match[4])), match[5])

@@ -33,7 +33,8 @@ from peer_relay.ledger import MAX_OPEN_PLANNED, State
 from peer_relay.outbox import OutboxEntry, Status
 from peer_relay.paths import Kind, Place
 from peer_relay.records import Answer, Question, make
-from peer_relay.reports import Listing, ReceivedAnswer, Sent, WaitingQuestion
+from peer_relay.reports import Listing, Reached, ReceivedAnswer, Sent, WaitingQuestion
+from peer_relay.standing import read_standing
 from peer_relay.times import format_ms
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from peer_relay.exchanges import Exchange
     from peer_relay.ledger import Ledger
     from peer_relay.local_state import LocalState
+    from peer_relay.standing import Standing
     from peer_relay.store import Store
 
 NEWEST_READ = 20
@@ -160,7 +162,7 @@ class Relay:
 
     def outbox(self) -> tuple[OutboxEntry, ...]:
         """Return what waits on this machine: queued, or set aside."""
-        return tuple(entry for entry in self._state.outbox.entries() if entry.status is not Status.SECOND)
+        return self._state.outbox.waiting()
 
     def retry(self, question_id: str) -> None:
         """Queue a record again that was set aside.
@@ -168,7 +170,7 @@ class Relay:
         Raises:
             UnknownQuestion: no such record was set aside.
         """
-        entry = self._set_aside(question_id)
+        entry = self._state.outbox.set_aside(question_id)
         self._state.outbox.save(replace(entry, status=Status.QUEUED, words=""))
 
     def drop(self, question_id: str) -> None:
@@ -177,7 +179,7 @@ class Relay:
         Raises:
             UnknownQuestion: no such record was set aside.
         """
-        entry = self._set_aside(question_id)
+        entry = self._state.outbox.set_aside(question_id)
         if entry.place.kind is Kind.QUESTION:
             self._state.asked.remove([question_id])
         self._state.outbox.remove(entry)
@@ -198,7 +200,7 @@ class Relay:
         found, contact = self._contacts.read(contact, waiting, deadline)
         asked = (exchange.question for exchange in found)
         items = (WaitingQuestion(each.id, each.question, each.context_hint, each.asked_at) for each in asked)
-        return Listing(tuple(items), self._contacts.notes(contact))
+        return Listing(tuple(items), self._contacts.notes(contact), contact.stale)
 
     def answers(self, *, include_read: bool = False, question_id: str | None = None) -> Listing[ReceivedAnswer]:
         """Return the unread answers to this peer's questions.
@@ -223,7 +225,7 @@ class Relay:
         found, contact = self._contacts.read(contact, wanted, deadline)
         more = () if question_id is None else self._check_own(question_id, found, contact)
         items = (self._received(each, each.answer) for each in found if each.answer is not None)
-        return Listing(tuple(items), (*more, *self._contacts.notes(contact)))
+        return Listing(tuple(items), (*more, *self._contacts.notes(contact)), contact.stale)
 
     def mark_shown(self, question_ids: Iterable[str]) -> None:
         """Remember that answers are being handed out, so that they can be told apart should they be shown again."""
@@ -250,7 +252,34 @@ class Relay:
         else:
             ledger = contact.known.snapshot.ledger
             found, contact = self._contacts.read(contact, sorted({*ledger.open, *ledger.answered}), deadline)
-        return Listing(tuple(found), self._contacts.notes(contact))
+        return Listing(tuple(found), self._contacts.notes(contact), contact.stale)
+
+    def exchange(self, question_id: str) -> Listing[Exchange]:
+        """Return one exchange, whichever peer asked; no item if it could not be read, and `stale` says why.
+
+        Raises:
+            InvalidRecord, UnknownQuestion: about the id.
+            MailboxError, TransportError, LocalError: nothing is known of the room yet, and nothing could be learnt.
+        """
+        _check_id(question_id)
+        deadline = self._deadline()
+        found, contact = self._contacts.read(self._contacts.make(deadline), [question_id], deadline)
+        if not found and contact.stale is None:
+            raise UnknownQuestion(question_id=question_id)
+        return Listing(tuple(found), self._contacts.notes(contact), contact.stale)
+
+    def reach(self) -> Reached:
+        """Look at the mailbox and deliver what waits, without reading anything; `standing` tells what is there.
+
+        Raises:
+            MailboxError, TransportError, LocalError: nothing is known of the room yet, and nothing could be learnt.
+        """
+        contact = self._contacts.make(self._deadline())
+        return Reached(self._contacts.notes(contact), contact.stale, contact.blocked)
+
+    def standing(self) -> Standing:
+        """Return how things stand as far as this machine knows, without any contact."""
+        return read_standing(self._state.folder, self.me)
 
     def close(self) -> None:
         """Give back connections and processes; may be called from another thread."""
@@ -294,7 +323,7 @@ class Relay:
             notes = self._contacts.outbox_notes(flushed.blocked)
         else:
             notes = self._contacts.notes(Contact(known, None, flushed.blocked))
-        return Sent(entry.place.question_id, delivered, notes)
+        return Sent(entry.place.question_id, delivered, notes, None if delivered else flushed.blocked)
 
     def _settled_elsewhere(self, entry: OutboxEntry, deadline: Deadline) -> bool:
         """Return whether another thread or process took an entry of ours to the mailbox.
@@ -329,16 +358,10 @@ class Relay:
         raise UnknownQuestion(question_id=question_id)
 
     def _on_their_way(self, kind: Kind) -> list[OutboxEntry]:
-        return [entry for entry in self.outbox() if entry.place.kind is kind]
+        return [entry for entry in self._state.outbox.waiting() if entry.place.kind is kind]
 
     def _answers_on_their_way(self) -> set[str]:
         return {entry.place.question_id for entry in self._on_their_way(Kind.ANSWER)}
-
-    def _set_aside(self, question_id: str) -> OutboxEntry:
-        for entry in self._state.outbox.entries():
-            if entry.place.question_id == question_id and entry.status is Status.REFUSED:
-                return entry
-        raise UnknownQuestion(question_id=question_id)
 
     def _unread(self, ledger: Ledger) -> list[str]:
         """Return the questions whose answer is waited for and may be there: at the tip, or archived."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from peer_relay.errors import PeerRelayError
 
 T = TypeVar("T")
 
@@ -16,11 +19,28 @@ class Sent:
         question_id: the id of the exchange.
         delivered: True if it is in the mailbox, False if it is queued on this machine.
         notes: whole sentences.
+        blocked: why it is not in the mailbox yet, if it is known; the notes say the same.
     """
 
     question_id: str
     delivered: bool
     notes: tuple[str, ...]
+    blocked: PeerRelayError | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What became of a try to reach the mailbox.
+
+    Attributes:
+        notes: whole sentences.
+        stale: why nothing newer is known, or None if the mailbox was reached.
+        blocked: why what is queued could not go out, or None.
+    """
+
+    notes: tuple[str, ...]
+    stale: PeerRelayError | None = field(default=None, compare=False)
+    blocked: PeerRelayError | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -47,7 +67,14 @@ class ReceivedAnswer:
 
 @dataclass(frozen=True)
 class Listing(Generic[T]):
-    """Items, oldest first, and notes as whole sentences."""
+    """Items, oldest first.
+
+    Attributes:
+        items: what was asked for.
+        notes: whole sentences.
+        stale: why the items are only what was known from before, or None; the notes say the same.
+    """
 
     items: tuple[T, ...]
     notes: tuple[str, ...]
+    stale: PeerRelayError | None = field(default=None, compare=False)

@@ -31,7 +31,7 @@ LAYERS = {
     "rules": Layer(("ledger",), ("ground", "basics", "format")),
     "contract": Layer(("store",), _PURE),
     "machine": Layer(("clock", "config", "disk"), ("ground", "basics")),
-    "state": Layer(("outbox", "asked", "checkpoint", "local_state"), (*_PURE, "contract", "machine")),
+    "state": Layer(("outbox", "asked", "checkpoint", "local_state", "standing"), (*_PURE, "contract", "machine")),
     "git": Layer(("git.*",), (*_PURE, "contract", "machine")),
     "driver": Layer(("relay", "contact", "delivery", "exchanges", "notes", "reports"), _STATE),
     "settings": Layer(("settings", "rooms"), (*_PURE, "machine")),

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from peer_relay.git.environment import NetworkEnvironment
+    from peer_relay.git.observed import Observer
     from peer_relay.git.remote import Remote
     from peer_relay.git.transport import Transport
 
 
-def connect(remote: Remote, environment: NetworkEnvironment) -> Transport:
+def connect(remote: Remote, environment: NetworkEnvironment, observer: Observer | None = None) -> Transport:  # noqa: ARG001 - used soon
     """Return a transport for an accepted address. Nothing is contacted before its first call.
 
     Args:
