@@ -1,28 +1,26 @@
-"""The command line: which commands there are, and how each of them ends.
+"""The command line: which commands there are, and how the program begins and ends.
 
-1. Exit status: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted. An expected error is one line on standard
-   error, `error: ` and the sentence, and never a traceback.
-2. What was asked for goes to standard output, everything else to standard error.
-3. A command's module is imported when the command is run, so that no command pays for the libraries of another.
+1. What was asked for goes to standard output, everything else to standard error. How a command ends is in `ending`.
+2. A command's module is imported when the command is run, so that no command pays for the libraries of another.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from peer_relay import __version__
-from peer_relay.cli.terminal import Failure
-from peer_relay.errors import PeerRelayError
+from peer_relay.cli.command import GLOBAL_OPTIONS
+from peer_relay.cli.ending import Exit, Failure, ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-INTERRUPTED = 130
 
 COMMANDS = {
     "init": ("pairing", "Open a room for two and print the invite for the other peer."),
@@ -32,6 +30,7 @@ COMMANDS = {
     "log": ("log", "Show the newest 50 questions and answers."),
     "outbox": ("outbox", "Show what this machine has not delivered yet."),
     "schema": ("schema", "Print the JSON Schema of a stored record."),
+    "completion": ("completion", "Print what makes a shell complete commands, options and ids."),
     "demo": ("demo", "Let two agents exchange a question and an answer."),
 }
 """The commands by name, in the order in which they are listed: the module of each, and its summary."""
@@ -57,15 +56,26 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 - the same
+    ) -> click.Context:
+        """Note whether errors are to be JSON, even one about the options themselves, and read the options."""
+        with ended(as_json="--json" in args):
+            context = super().make_context(info_name, args, parent, **extra)
+        context.meta[_AS_JSON] = "--json" in args
+        return context
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
-        """Run a command and turn its expected ends into an exit status."""
-        try:
+        """Run a command and turn whatever becomes of it into an exit status."""
+        with ended(as_json=ctx.meta[_AS_JSON]):
             return super().invoke(ctx)
-        except PeerRelayError as error:
-            raise Failure(str(error)) from error
-        except (KeyboardInterrupt, click.Abort):
-            click.echo(err=True)
-            ctx.exit(INTERRUPTED)
+
+
+_AS_JSON = "peer_relay.as_json"
 
 
 @click.command(cls=Commands, epilog="`peer-relay COMMAND --help` says more about one command.")
@@ -81,10 +91,36 @@ def commands() -> None:
     """  # noqa: D301 - \b is click's mark of a block that is not to be re-wrapped
 
 
+commands.params += GLOBAL_OPTIONS
+
+
 def main() -> None:
     """Run the program and end the process."""
     _never_fail_to_print((sys.stdout, sys.stderr))
-    commands(prog_name="peer-relay")
+    try:
+        commands(prog_name="peer-relay")
+    except KeyboardInterrupt:  # before the first command was begun, or after the last had ended
+        sys.exit(Exit.INTERRUPTED)
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """Write out what was printed, while an error about it can still be told."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _point_at_nothing()
+    except OSError as error:
+        _point_at_nothing()
+        Failure(f"The output could not be written: {error.strerror}.", kind="OutputLost").show()
+        sys.exit(Exit.FAILED)
+
+
+def _point_at_nothing() -> None:
+    """Keep the interpreter from trying once more, and from failing in words of its own, when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _never_fail_to_print(streams: Iterable[object]) -> None:

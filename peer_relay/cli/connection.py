@@ -6,7 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from peer_relay import app
-from peer_relay.cli.terminal import warn
+from peer_relay.cli.command import manners
+from peer_relay.cli.output import warn
+from peer_relay.cli.progress import Watcher
 from peer_relay.settings import load_config, surroundings
 
 if TYPE_CHECKING:
@@ -16,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def open_configured() -> Relay:
-    """Return the relay of the room that the variables and the saved rooms name.
+    """Return the relay of the room that `--room`, the variables and the saved rooms name.
 
     Raises:
         PeerRelayError: it is not clear which room, or a setting is wrong.
     """
-    return app.open_relay(load_config(warn), surroundings())
+    return app.open_relay(load_config(warn, manners().room), surroundings(), Watcher())
 
 
 @contextlib.contextmanager

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import click
 
-from peer_relay.cli.terminal import Failure
+from peer_relay.cli.command import command
+from peer_relay.cli.ending import Failure
 from peer_relay.demo import Surprise, run
 
 
-@click.command
+@command(
+    examples=[
+        "peer-relay demo  # on this machine alone",
+        "peer-relay demo --remote git@github.com:alice/mailbox.git  # on a mailbox of yours",
+    ]
+)
 @click.option("--remote", help="Use this mailbox; by default a new one in a temporary folder, on this machine alone.")
 def demo(remote: str | None) -> None:
     """Let two agents exchange a question and an answer.

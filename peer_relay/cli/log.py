@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from peer_relay.cli.connection import connected
-from peer_relay.cli.terminal import indented, printable, warn
+from peer_relay.cli.output import warn
+from peer_relay.cli.terminal import indented, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from peer_relay.cli.connection import connected
-from peer_relay.cli.terminal import Failure, indented, on_terminal, warn
+from peer_relay.cli.ending import Failure
+from peer_relay.cli.output import warn
+from peer_relay.cli.terminal import indented, on_terminal
 from peer_relay.errors import UnknownQuestion
 
 if TYPE_CHECKING:

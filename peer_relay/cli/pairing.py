@@ -177,7 +177,8 @@ def _address(text: str) -> tuple[str, Remote]:
     try:
         expanded = expand_home(text)
     except ValueError as error:
-        raise InvalidSetting(name="The address of the mailbox", reason=str(error)) from None
+        advice = "Write the whole path."
+        raise InvalidSetting(name="The address of the mailbox", reason=str(error), advice=advice) from None
     parsed = parse_remote(expanded)
     return parsed.path if parsed.kind == "local" else expanded, parsed
 

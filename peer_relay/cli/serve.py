@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
+from peer_relay.cli.command import command
 from peer_relay.server import run
 
 if TYPE_CHECKING:
     from peer_relay.relay import Relay
 
 
-@click.command
+@command(
+    examples=["peer-relay serve", "claude mcp add peer-relay -- peer-relay serve  # lets Claude Code start it"],
+    enters_room=True,
+)
 def serve() -> None:
     """Run the MCP server on standard input and output.
 

@@ -1,25 +1,12 @@
-"""What is printed, and that nothing printed can act on a terminal (I9)."""
+"""What may be printed: nothing of it can act on a terminal (I9)."""
 
 from __future__ import annotations
 
 import sys
-from typing import IO, Any
-
-import click
 
 from peer_relay.text import refused_in
 
 _INDENT = "    "
-
-
-class Failure(click.ClickException):
-    """The expected end of a command that could not do what it was asked for."""
-
-    exit_code = 1
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Print the sentence."""
-        click.echo(f"error: {printable(self.message)}", file=file, err=file is None)
 
 
 def printable(text: str) -> str:
@@ -35,11 +22,6 @@ def printable(text: str) -> str:
 def indented(text: str) -> str:
     """Return a printable text with every line of it moved to the right."""
     return "\n".join(_INDENT + line if line else "" for line in printable(text).split("\n"))
-
-
-def warn(sentence: str) -> None:
-    """Tell the person something that does not stand in the way."""
-    click.echo(f"note: {printable(sentence)}", err=True)
 
 
 def on_terminal() -> bool:

@@ -54,13 +54,13 @@ def test_wrong_usage_ends_with_status_two(arguments: list[str]) -> None:
     assert "Usage: peer-relay" in shown.stderr
 
 
-def test_an_expected_error_is_one_line_and_status_one(relay: FakeRelay, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_config: object, _environ: object) -> None:
+def test_an_expected_error_is_one_line_and_the_status_of_its_kind(relay: FakeRelay, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_config: object, _environ: object, _observer: object) -> None:
         raise Unreachable(remote="git.example", reason="the name is\x1b[2J not known")
 
     monkeypatch.setattr(app, "open_relay", fail)
     shown = run("log")
-    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert (shown.exit_code, shown.stdout) == (5, "")
     assert shown.stderr == "error: git.example cannot be reached: the name is\ufffd[2J not known.\n"
 
 
