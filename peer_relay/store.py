@@ -11,6 +11,8 @@ suite, `tests/store/test_store_contract.py`, runs against the git store and agai
 4. Every method ends by its deadline. A store is used by one thread at a time, under the relay's lock.
 5. Only errors of `peer_relay.errors` leave it. A damaged local copy is healed by fetching again, not reported, as long
    as the mailbox can be reached.
+6. `replay` alone looks at a whole history, and it believes nothing that was known before: not the private copy, and not
+   what a first look took at its word.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from peer_relay.deadline import Deadline
     from peer_relay.errors import MailboxError
@@ -81,6 +83,39 @@ class Refreshed:
     snapshot: Snapshot
     arrivals: tuple[Arrival, ...] = ()
     refusal: Refusal | None = None
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A commit that is exactly the one that may follow the commit before it (I2).
+
+    Attributes:
+        snapshot: the commit, and what the room holds there.
+        arrival: the record that it added; None for the room's first commit and for an archive commit.
+        signed: whether it bears a signature, the one thing that the records do not determine. Its form was checked;
+            whose it is, was not.
+    """
+
+    snapshot: Snapshot
+    arrival: Arrival | None
+    signed: bool
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The whole history of a room, which is here and waits to be verified.
+
+    Attributes:
+        tip: the branch's commit.
+        total: how many commits lead to it, itself included.
+        commits: verifies one commit each time it is asked for the next, from the room's first on. Raises
+            `RefusedCommit`, or `UnsupportedFormat` at the first one, where a commit is not exact, and then is at its
+            end. To be closed by whoever does not go on to there. It takes the caller's time, and no deadline ends it.
+    """
+
+    tip: str
+    total: int
+    commits: Generator[Verified]
 
 
 class Store(Protocol):
@@ -152,6 +187,21 @@ class Store(Protocol):
         Raises:
             RefusedCommit: a commit of the history is not in the form of a room's commits.
             TransportError: older history was needed and could not be fetched.
+        """
+
+    def replay(self, contact: Deadline, fetched: Deadline) -> Replay:
+        """Fetch the whole history of the branch as it is in the mailbox now, to verify it from the first commit on.
+
+        The private copy is thrown away before, and is as large as the history afterwards.
+
+        Args:
+            contact: by when the mailbox has to have answered.
+            fetched: by when to return, with the history here; later, because that may be long.
+
+        Raises:
+            RoomNotFound: there is no such branch.
+            RefusedCommit: the mailbox does not send what its branch is made of.
+            TransportError: the mailbox was not reached.
         """
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ from peer_relay.ids import ulid_ms
 from peer_relay.ledger import Add, Archive, Ledger, Step
 from peer_relay.paths import ROOM_FILE, Kind, Place, parse_path, path_for
 from peer_relay.records import Answer, Question, Room, canonical_bytes, parse, parse_exchange_record
-from peer_relay.store import Arrival, Snapshot
+from peer_relay.store import Arrival, Snapshot, Verified
 from peer_relay.times import MAX_MS
 
 if TYPE_CHECKING:
@@ -124,16 +124,32 @@ class Examiner:
             raise RefusedCommit(commit=tip, reason=_clause(error)) from error
         return snapshot
 
-    def next(self, draft: Draft, known: Snapshot, commit_id: str) -> tuple[Snapshot, Arrival | None]:
+    def first(self, draft: Draft, commit_id: str) -> Verified:
+        """Verify the room's first commit, which nothing comes before.
+
+        Args:
+            draft: an empty one on a source of it; what the commit should be is built in it.
+            commit_id: the one to verify.
+
+        Raises:
+            RefusedCommit: it is not exactly the commit with which a room of this token begins.
+            UnsupportedFormat: the room is of another format.
+        """
+        try:
+            commit = self._authentic(draft, commit_id)
+            room = self._room(draft, find_file(draft, commit.tree, ROOM_FILE))
+            self._expect(draft, commit, draft_room(draft, room, self.keys.mac_key))
+        except (ValueError, InvalidRecord) as error:
+            raise RefusedCommit(commit=commit_id, reason=_clause(error)) from error
+        return Verified(Snapshot(commit_id, Ledger(room)), None, commit.signature is not None)
+
+    def next(self, draft: Draft, known: Snapshot, commit_id: str) -> Verified:
         """Verify the commit that follows a verified one.
 
         Args:
             draft: an empty one on a source of both; what the commit should be is built in it.
             known: the commit before.
             commit_id: the one to verify.
-
-        Returns:
-            The snapshot at it, and what it added (None for an archive commit).
 
         Raises:
             RefusedCommit: it is not exactly the commit that its record demands.
@@ -143,7 +159,8 @@ class Examiner:
             step, ledger = self._expect_step(draft, commit, known)
         except (ValueError, InvalidRecord, IllegalStep) as error:
             raise RefusedCommit(commit=commit_id, reason=_clause(error)) from error
-        return Snapshot(commit_id, ledger), Arrival(commit_id, step.place) if isinstance(step, Add) else None
+        arrival = Arrival(commit_id, step.place) if isinstance(step, Add) else None
+        return Verified(Snapshot(commit_id, ledger), arrival, commit.signature is not None)
 
     def record(self, draft: Draft, wanted: Arrival) -> Question | Answer:
         """Return a record from the tree of a verified commit.
@@ -180,16 +197,20 @@ class Examiner:
 
     def _whole_tree(self, draft: Draft, tree: str) -> Ledger:
         files = files_of(draft, tree)
-        if ROOM_FILE not in files:
-            raise ValueError(f"it holds no {ROOM_FILE}")
-        room = parse(Room, draft.raw("blob", files[ROOM_FILE]))
-        if room.room != self.keys.room_id:
-            raise ValueError(f"its {ROOM_FILE} belongs to another room")
+        room = self._room(draft, files.get(ROOM_FILE))
         ledger = Ledger.from_paths(room, files)
         for path, blob in files.items():
             if path != ROOM_FILE:
                 _record(draft, blob, parse_path(path), room.room)
         return ledger
+
+    def _room(self, draft: Draft, blob: str | None) -> Room:
+        if blob is None:
+            raise ValueError(f"it holds no {ROOM_FILE}")
+        room = parse(Room, draft.raw("blob", blob))
+        if room.room != self.keys.room_id:
+            raise ValueError(f"its {ROOM_FILE} belongs to another room")
+        return room
 
     def _names_of(self, draft: Draft, commit_id: str, room: Room) -> Ledger:
         """Return the state that the names at a commit tell, for a parent that is not itself examined."""

@@ -54,10 +54,17 @@ class Fetcher:
             TransportError, StateUnusable: it could not be fetched or not be taken in.
         """
         reply = self._fetch(clone, FetchRequest(self._ref, depth=FIRST_DEPTH), FIRST_FETCH, deadline)
-        if reply.tip is None:
-            raise RoomNotFound(remote=self._transport.remote)
-        clone.set_shallow(reply.shallow)
-        return reply.tip.decode("ascii")
+        return self._begin(clone, reply)
+
+    def whole(self, clone: OpenClone, deadline: Deadline) -> str:
+        """Fetch the branch with all its history, and return its tip.
+
+        Raises:
+            RoomNotFound: there is no such branch.
+            TransportError, StateUnusable: it could not be fetched or not be taken in.
+        """
+        reply = self._fetch(clone, FetchRequest(self._ref, depth=None), self._increment_limits(), deadline)
+        return self._begin(clone, reply)
 
     def since(self, clone: OpenClone, known: str, deadline: Deadline) -> str:
         """Fetch what follows a commit, and return the branch's tip.
@@ -97,6 +104,13 @@ class Fetcher:
     def is_disk_short(self) -> bool:
         """Whether less space is left than a first fetch may take."""
         return self._increment_limits().max_total_bytes < FIRST_FETCH.max_total_bytes
+
+    def _begin(self, clone: OpenClone, reply: FetchReply) -> str:
+        """Note what a fetch from nothing brought, and return the branch's tip."""
+        if reply.tip is None:
+            raise RoomNotFound(remote=self._transport.remote)
+        clone.set_shallow(reply.shallow)
+        return reply.tip.decode("ascii")
 
     def _deepen(self, clone: OpenClone, commit: str, deadline: Deadline, passed: int) -> str:
         """Fetch deeper and deeper until a commit is here, or the whole history; return the branch's tip."""

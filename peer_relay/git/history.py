@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from peer_relay.git.clone import OpenClone
 
 _PARENT = re.compile(rb"parent ([0-9a-f]{40})")
@@ -30,15 +32,50 @@ def line_between(clone: OpenClone, known: str, tip: str) -> list[str] | None:
     A merge is followed to all sides, its first parent first, so that it is the merge that is refused, and neither what
     came before it nor a rewritten history.
     """
+    child_of, _ = _walk_back(clone, tip, known)
+    return _after(known, child_of) if known in child_of else None
+
+
+def whole_line(clone: OpenClone, tip: str, is_first: Callable[[str], bool]) -> list[str]:
+    """Return the line of commits up to `tip`, oldest first, from the beginning of its history.
+
+    Merges lead to several beginnings. Then the line is the one from a beginning that is a room's first commit, so that
+    it is the merge that is refused; and if there is no such beginning, the one along the first parents. A commit whose
+    parent is not here is no beginning, but that parent is.
+
+    Args:
+        clone: where the commits are.
+        tip: the newest.
+        is_first: says of a commit, which may not be here, whether a room begins with it.
+    """
+    child_of, beginnings = _walk_back(clone, tip, None)
+    beginning = next(filter(is_first, beginnings), beginnings[0])
+    return [beginning, *_after(beginning, child_of)]
+
+
+def _walk_back(clone: OpenClone, tip: str, known: str | None) -> tuple[dict[str, str | None], list[str]]:
+    """Walk back from a commit to a known one, or to all beginnings.
+
+    Returns:
+        For each commit that was met, the next one towards `tip`; and the commits without a parent.
+    """
     child_of: dict[str, str | None] = {}
+    beginnings: list[str] = []
     waiting: list[tuple[str, str | None]] = [(tip, None)]
     while waiting and known not in child_of:
         commit, child = waiting.pop()
         if commit not in child_of:
             child_of[commit] = child
-            waiting += [(parent, commit) for parent in reversed(parents_of(clone, commit))]
-    line, after = [], child_of.get(known)
+            parents = parents_of(clone, commit)
+            waiting += [(parent, commit) for parent in reversed(parents)]
+            if not parents:
+                beginnings.append(commit)
+    return child_of, beginnings
+
+
+def _after(commit: str, child_of: Mapping[str, str | None]) -> list[str]:
+    line, after = [], child_of[commit]
     while after is not None:
         line.append(after)
         after = child_of[after]
-    return line if known in child_of else None
+    return line

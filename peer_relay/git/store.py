@@ -26,6 +26,7 @@ from peer_relay.errors import (
     RoomNotFound,
     StateUnusable,
     TooLarge,
+    UnsupportedFormat,
 )
 from peer_relay.git import history
 from peer_relay.git.exact import Examiner, draft_room, draft_step
@@ -33,10 +34,10 @@ from peer_relay.git.fetching import Fetcher
 from peer_relay.git.trees import Draft
 from peer_relay.ledger import Ledger
 from peer_relay.paths import branch_ref
-from peer_relay.store import Arrival, Refreshed, Refusal, Snapshot
+from peer_relay.store import Arrival, Refreshed, Refusal, Replay, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from peer_relay.deadline import Deadline
     from peer_relay.git.clone import Clone, OpenClone
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from peer_relay.keys import RoomKeys
     from peer_relay.ledger import Step
     from peer_relay.records import Answer, Question, Room
+    from peer_relay.store import Verified
 
 T = TypeVar("T")
 
@@ -153,6 +155,20 @@ class GitStore:
             passed += _STRETCH
             yield from arrivals
 
+    def replay(self, contact: Deadline, fetched: Deadline) -> Replay:
+        """Fetch the whole history, to verify it from the first commit on; see `peer_relay.store.Store.replay`."""
+        seen = self._tip(contact)
+        if seen is None:
+            raise RoomNotFound(remote=self.remote)
+        self._clone.wipe()  # an object that is there already would be taken for one that was sent
+        try:
+            with self._clone.opened() as clone:
+                tip = self._fetcher.whole(clone, fetched)
+                line = history.whole_line(clone, tip, partial(self._is_first, clone))
+        except (TooLarge, MalformedPack) as error:
+            raise self._refuse_pack(seen, error).error from error
+        return Replay(tip, len(line), self._each_of(line))
+
     def close(self) -> None:
         """Give back connections and processes."""
         self._transport.close()
@@ -197,21 +213,40 @@ class GitStore:
         for commit in line:
             draft = draft.renewed()
             try:
-                snapshot, arrival = self._examiner.next(draft, snapshot, commit)
+                verified = self._examiner.next(draft, snapshot, commit)
             except RefusedCommit as error:
                 refusal = Refusal(line[-1], error)
                 break
             except DamagedClone as error:
                 if not clone.fresh:
                     raise
-                reason = f"the mailbox does not send all that belongs to it ({error.reason})"
-                refusal = Refusal(line[-1], RefusedCommit(commit=commit, reason=reason))
+                refusal = Refusal(line[-1], _not_sent(commit, error))
                 break
-            if arrival is not None:
-                arrivals.append(arrival)
+            snapshot = verified.snapshot
+            if verified.arrival is not None:
+                arrivals.append(verified.arrival)
             if deadline.expired:
                 break
         return Refreshed(snapshot, tuple(arrivals), refusal)
+
+    def _is_first(self, clone: OpenClone, commit: str) -> bool:
+        try:
+            return bool(self._examiner.first(Draft(clone), commit))
+        except (RefusedCommit, UnsupportedFormat, DamagedClone):
+            return False
+
+    def _each_of(self, line: Sequence[str]) -> Generator[Verified]:
+        """Verify the commits of a whole history, one each time."""
+        with self._clone.opened() as clone:
+            draft, known = Draft(clone), None
+            for commit in line:
+                draft = draft.renewed()
+                try:
+                    found = self._examiner.next(draft, known, commit) if known else self._examiner.first(draft, commit)
+                except DamagedClone as error:
+                    raise _not_sent(commit, error) from error
+                known = found.snapshot
+                yield found
 
     def _refuse_pack(self, tip: str, error: TooLarge | MalformedPack) -> Refusal:
         """Blame the branch for a pack that was not taken in, unless this machine's disk is the reason.
@@ -221,7 +256,7 @@ class GitStore:
         """
         if isinstance(error, TooLarge) and self._fetcher.is_disk_short:
             raise StateUnusable(path=str(self._clone.path), reason="its disk has too little space left") from error
-        return Refusal(tip, RefusedCommit(commit=tip, reason=f"with it, {error}".removesuffix(".")))
+        return Refusal(tip, RefusedCommit(commit=tip, reason=f"with it, {error.what}".removesuffix(".")))
 
     def _older(
         self, clone: OpenClone, *, start: str, since: str | None, room: Room, passed: int, deadline: Deadline
@@ -268,3 +303,9 @@ class GitStore:
                 return act(clone)
         except DamagedClone as error:
             raise MalformedPack(remote=self.remote, reason=error.reason) from error
+
+
+def _not_sent(commit: str, error: DamagedClone) -> RefusedCommit:
+    """Blame a commit for what is missing in a clone that was fetched just now."""
+    reason = f"the mailbox does not send all that belongs to it ({error.reason})"
+    return RefusedCommit(commit=commit, reason=reason)

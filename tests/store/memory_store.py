@@ -28,10 +28,10 @@ from peer_relay.errors import (
 from peer_relay.ledger import Add, Archive, Ledger
 from peer_relay.paths import ROOM_FILE, Place, path_for
 from peer_relay.records import Answer, Question, Room, canonical_bytes
-from peer_relay.store import Arrival, Refreshed, Refusal, Snapshot
+from peer_relay.store import Arrival, Refreshed, Refusal, Replay, Snapshot, Verified
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from peer_relay.deadline import Deadline
     from peer_relay.ledger import Step
@@ -172,6 +172,17 @@ class MemoryStore:
             if isinstance(commit.step, Add):
                 yield Arrival(name, commit.step.place)
 
+    def replay(self, contact: Deadline, fetched: Deadline) -> Replay:
+        self._contact(contact)
+        self.listings += 1
+        if self.mailbox.tip is None:
+            raise RoomNotFound(remote=REMOTE)
+        self._contact(fetched)
+        self.fetches += 1
+        line = list(self.mailbox.line(self.mailbox.tip))[::-1]
+        self._here = {name for name, _ in line}
+        return Replay(self.mailbox.tip, len(line), self._verified(line))
+
     def close(self) -> None:
         self.closed = True
 
@@ -223,6 +234,18 @@ class MemoryStore:
             return Snapshot(name, snapshot.ledger.apply(commit.step))
         except IllegalStep as error:
             raise RefusedCommit(commit=name, reason=error.reason) from error
+
+    def _verified(self, line: Sequence[tuple[str, _Commit]]) -> Generator[Verified]:
+        snapshot: Snapshot | None = None
+        for name, commit in line:
+            if snapshot is not None:
+                snapshot = self._next(snapshot, name, commit)
+            elif isinstance(commit.step, Room):
+                snapshot = Snapshot(name, Ledger(commit.step))
+            else:
+                raise RefusedCommit(commit=name, reason=JUNK_REASON)
+            arrival = Arrival(name, commit.step.place) if isinstance(commit.step, Add) else None
+            yield Verified(snapshot, arrival, signed=False)
 
     def _tree(self, tip: str) -> tuple[Room, dict[Place, Question | Answer]]:
         """Return what the tree of a commit holds."""

@@ -11,7 +11,7 @@ from peer_relay.deadline import Deadline
 from peer_relay.errors import BranchDeleted, DeadlineExceeded, HistoryRewritten, Moved, RefusedCommit, RoomNotFound
 from peer_relay.ledger import Ledger
 from peer_relay.paths import Kind, Place
-from peer_relay.store import Arrival, Refreshed, Snapshot
+from peer_relay.store import Arrival, Refreshed, Snapshot, Verified
 from tests.claims import claim
 from tests.store.benches import KEYS, ROOM, UNTIL_ARCHIVED, a_deadline, answer, asking, exchanging, question
 
@@ -244,6 +244,69 @@ def test_a_walk_ends_as_soon_as_nobody_asks_for_more(bench: Bench, alice: Store,
     before = bench.costs(alice)
     assert next(iter(alice.walk(tip, a_deadline()))).place == place(question(3))
     assert bench.costs(alice) == before
+
+
+# -- replaying ---------------------------------------------------------------------------------------------------------
+
+
+@claim("I2")
+def test_a_replay_goes_from_the_first_commit_to_the_tip(
+    bench: Bench, alice: Store, opened: Snapshot, bob: Store
+) -> None:
+    asked = ask(alice, opened, 1)
+    steps, _ = asked.ledger.plan_answer(answer(question(1)), "bob")
+    tip = alice.publish(asked, steps, a_deadline())
+    replay = bob.replay(a_deadline(), a_deadline())
+    assert (replay.tip, replay.total) == (tip.tip, 3)
+    assert list(replay.commits) == [
+        Verified(opened, None, signed=False),
+        Verified(asked, Arrival(asked.tip, place(question(1))), signed=False),
+        Verified(tip, Arrival(tip.tip, place(question(1), Kind.ANSWER)), signed=False),
+    ]
+    assert bench.costs(bob) == (1, 1, 0)
+    assert bob.read([Arrival(asked.tip, place(question(1)))], a_deadline()) == [question(1)]
+    assert bench.costs(bob) == (1, 1, 0)
+
+
+@claim("I2")
+def test_a_replay_ends_at_the_first_commit_that_is_not_exact(bench: Bench, alice: Store, opened: Snapshot) -> None:
+    asked = ask(alice, opened, 1)
+    junk = bench.junk()
+    top = bench.junk()
+    replay = alice.replay(a_deadline(), a_deadline())
+    assert (replay.tip, replay.total) == (top, 4)
+    assert [next(replay.commits).snapshot for _ in range(2)] == [opened, asked]
+    with pytest.raises(RefusedCommit) as caught:
+        next(replay.commits)
+    assert caught.value.commit == junk
+    assert list(replay.commits) == []
+
+
+def test_a_replay_believes_nothing_that_was_here_before(
+    bench: Bench, alice: Store, opened: Snapshot, bob: Store
+) -> None:
+    known = ask(alice, opened, 1)
+    bench.move(opened.tip)
+    newer = ask(bob, bob.refresh(None, None, a_deadline()).snapshot, 2)
+    assert [each.snapshot.tip for each in alice.replay(a_deadline(), a_deadline()).commits] == [opened.tip, newer.tip]
+    assert known.tip not in {opened.tip, newer.tip}
+
+
+def test_a_replay_that_nobody_goes_on_with_can_be_closed(alice: Store, opened: Snapshot) -> None:
+    replay = alice.replay(a_deadline(), a_deadline())
+    assert next(replay.commits).snapshot == opened
+    replay.commits.close()
+    assert list(replay.commits) == []
+
+
+def test_a_replay_needs_a_room_and_time(bench: Bench, alice: Store, opened: Snapshot) -> None:
+    over = Deadline(0, lambda: 0.0)
+    for contact, fetched in [(over, a_deadline()), (a_deadline(), over)]:
+        with pytest.raises(DeadlineExceeded):
+            alice.replay(contact, fetched)
+    bench.move(None)
+    with pytest.raises(RoomNotFound):
+        alice.replay(a_deadline(), a_deadline())
 
 
 # -- branches that are not as they should be ---------------------------------------------------------------------------
