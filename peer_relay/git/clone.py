@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import zlib
 from pathlib import Path
@@ -19,16 +20,19 @@ from dulwich.objects import ObjectID, ShaFile
 from dulwich.repo import Repo
 
 from peer_relay import disk
+from peer_relay.commits import take_apart
 from peer_relay.errors import DamagedClone
 from peer_relay.git.packfile import DAMAGE, PackLimits
 from peer_relay.git.packs import ingest, maintain, needs_refetch, write_loose
-from peer_relay.git.trees import object_id
+from peer_relay.git.trees import Draft, files_of, object_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _LOST = "refs/peer-relay/lost"
 _UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, OSError)
+_NO_COMMIT = "0" * 40
+_NOT_A_REPOSITORY = "it is not a git repository any more"
 _KINDS = {1: "commit", 2: "tree", 3: "blob"}
 
 
@@ -46,6 +50,7 @@ class OpenClone:
         self._repo = repo
         self._remote = remote
         self._path = Path(repo.path)
+        self._objects = repo.object_store.path
 
     def raw(self, kind: str, object_id_: str) -> bytes:
         """Return an object's content.
@@ -72,7 +77,8 @@ class OpenClone:
         """
         try:
             store = self._repo.object_store
-            return self._loose(commit).exists() or store.contains_packed(ObjectID(commit.encode("ascii")))
+            there = os.path.exists(self._loose(commit))  # noqa: PTH110 - as at `_loose`
+            return there or store.contains_packed(ObjectID(commit.encode("ascii")))
         except _UNREADABLE as error:
             raise DamagedClone(reason="its objects cannot be listed") from error
 
@@ -126,14 +132,15 @@ class OpenClone:
         Loose ones are read here and not by dulwich, which parses them and so cannot read what is malformed.
         """
         path = self._loose(object_id_)
-        if path.exists():
-            header, _, content = zlib.decompress(path.read_bytes()).partition(b"\0")
+        if os.path.exists(path):  # noqa: PTH110 - as at `_loose`
+            header, _, content = zlib.decompress(Path(path).read_bytes()).partition(b"\0")
             return header.split(b" ")[0].decode("ascii"), content
         number, content = self._repo.object_store.get_raw(ObjectID(object_id_.encode("ascii")))
         return _KINDS[number], content
 
-    def _loose(self, object_id_: str) -> Path:
-        return Path(self._repo.object_store.path, object_id_[:2], object_id_[2:])
+    def _loose(self, object_id_: str) -> str:
+        """Return where an object of its own is kept; not a `Path`, which would cost more than the look."""
+        return f"{self._objects}/{object_id_[:2]}/{object_id_[2:]}"
 
 
 class Clone:
@@ -176,6 +183,48 @@ class Clone:
         if useless:
             self.wipe()
 
+    def problem(self, commit: str | None) -> str | None:
+        """Say what is wrong with the clone, as a clause; None if it is well, or not there. Only reads.
+
+        Args:
+            commit: the newest verified commit. It and all its files have to be here; None if none is known.
+
+        Raises:
+            StateUnusable: the folder may not be looked into.
+        """
+        with disk.reported(self.path):
+            if not os.path.lexists(self.path):
+                return None
+            if not (self.path / "HEAD").exists():
+                return _NOT_A_REPOSITORY
+        try:
+            with contextlib.closing(self._open()) as repo:
+                return _missing_or_damaged(OpenClone(repo, self._remote, fresh=False), commit)
+        except DamagedClone as error:
+            return error.reason
+
+    def stale_locks(self) -> list[Path]:
+        """Return the lock files that killed processes left in the clone; only under the relay's lock are they stale.
+
+        They come from making the clone (`HEAD.lock`, `config.lock` and so on) and from packing its objects.
+
+        Raises:
+            StateUnusable: the folder cannot be read.
+        """
+        with disk.reported(self.path):
+            return sorted(self.path.rglob("*.lock"))
+
+    def remove_stale_locks(self) -> list[Path]:
+        """Remove those lock files, and return them; only under the relay's lock.
+
+        Raises:
+            StateUnusable: one cannot be removed.
+        """
+        found = self.stale_locks()
+        for path in found:
+            disk.remove(path)
+        return found
+
     def wipe(self) -> None:
         """Throw the clone away, or whatever is in its place.
 
@@ -212,4 +261,24 @@ class Clone:
         try:
             return Repo(str(self.path))
         except Exception as error:  # dulwich raises its own, the system's and the configuration parser's
-            raise DamagedClone(reason="it is not a git repository any more") from error
+            raise DamagedClone(reason=_NOT_A_REPOSITORY) from error
+
+
+def _missing_or_damaged(clone: OpenClone, commit: str | None) -> str | None:
+    """Say what a clone lacks of a commit, as a clause.
+
+    Raises:
+        DamagedClone: something in it cannot be read.
+    """
+    if commit is None:
+        clone.has(_NO_COMMIT)  # which looks into every index
+        return None
+    if not clone.has(commit):
+        return f"it lacks commit {commit[:12]}, the newest that was verified"
+    try:
+        tree = take_apart(clone.raw("commit", commit)).tree
+        for blob in files_of(Draft(clone), tree).values():
+            clone.raw("blob", blob)
+    except ValueError as error:
+        return f"commit {commit[:12]} is not one of a room: {error}"
+    return None

@@ -15,10 +15,13 @@ import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+T = TypeVar("T")
 
 FILE_MODE = b"100644"
 FOLDER_MODE = b"40000"
@@ -62,13 +65,18 @@ class Draft:
 
     base: Source
     objects: dict[str, tuple[str, bytes]] = field(default_factory=dict)
-    _entries: dict[str, Entries] = field(default_factory=dict)
+    _trees: dict[str, tuple[Entries, bytes]] = field(default_factory=dict)
+    _commits: dict[str, bytes] = field(default_factory=dict)
 
     def raw(self, kind: str, object_id: str) -> bytes:
-        """Return an object of the draft, or of the source below it."""
+        """Return an object of the draft, or of the source below it; commits are read once."""
         if object_id in self.objects:
             return self.objects[object_id][1]
-        return self.base.raw(kind, object_id)
+        if kind != "commit":
+            return self.base.raw(kind, object_id)
+        if object_id not in self._commits:
+            self._commits[object_id] = self.base.raw(kind, object_id)
+        return self._commits[object_id]
 
     def add(self, kind: str, content: bytes) -> str:
         """Add an object and return its id."""
@@ -77,14 +85,19 @@ class Draft:
         return name
 
     def add_tree(self, entries: Entries) -> str:
-        """Add a tree and return its id."""
-        name = self.add("tree", _spell(entries))
-        self._entries[name] = entries
+        """Add a tree and return its id; one that was read lately is not spelt again."""
+        for name, (known, raw) in islice(reversed(self._trees.items()), _REMEMBERED):
+            if known == entries:
+                self.objects[name] = ("tree", raw)
+                return name
+        raw = _spell(entries)
+        name = self.add("tree", raw)
+        self._trees[name] = (entries, raw)
         return name
 
     def renewed(self) -> Draft:
-        """Return an empty draft on the same source that still knows the trees that were read last."""
-        return Draft(self.base, {}, dict(list(self._entries.items())[-_REMEMBERED:]))
+        """Return an empty draft on the same source that still knows the trees and commits that were read last."""
+        return Draft(self.base, {}, _newest(self._trees), _newest(self._commits))
 
     def entries(self, tree: str) -> Entries:
         """Return the entries of one tree, read once and not to be changed.
@@ -92,9 +105,14 @@ class Draft:
         Raises:
             ValueError: it is not spelt as a room's trees are.
         """
-        if tree not in self._entries:
-            self._entries[tree] = _read_entries(self.raw("tree", tree))
-        return self._entries[tree]
+        if tree not in self._trees:
+            raw = self.raw("tree", tree)
+            self._trees[tree] = (_read_entries(raw), raw)
+        return self._trees[tree][0]
+
+
+def _newest(remembered: dict[str, T]) -> dict[str, T]:
+    return dict(list(remembered.items())[-_REMEMBERED:])
 
 
 def _read_entries(raw: bytes) -> Entries:
