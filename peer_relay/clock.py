@@ -10,8 +10,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ulid import ULID
-
 from peer_relay.errors import ClockUnusable
 from peer_relay.times import MAX_MS, format_ms, parse_ms
 
@@ -68,4 +66,7 @@ class Clock:
         Raises:
             ClockUnusable: the clock cannot be right.
         """
+        # The library reads the metadata of packages, which costs a command that only reads as much as all the rest.
+        from ulid import ULID  # noqa: PLC0415 - see above
+
         return str(ULID.from_timestamp(self.now_ms()))

@@ -5,6 +5,10 @@ Pure, and free of every library, so that what only needs a name does not load th
 
 from __future__ import annotations
 
+import re
+
+from peer_relay.errors import InvalidSetting
+
 ULID_PATTERN = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 PEER_PATTERN = "[a-z0-9][a-z0-9-]{0,31}"
 ROOM_PATTERN = "[a-z2-7]{16}"
@@ -18,3 +22,17 @@ def ulid_ms(ulid: str) -> int:
     for digit in ulid[:10]:
         ms = ms * 32 + _CROCKFORD.index(digit)
     return ms
+
+
+def check_peer_id(peer_id: str) -> None:
+    """Check the peer id that was set for this machine's user.
+
+    Raises:
+        InvalidSetting: it is out of form.
+    """
+    if re.fullmatch(PEER_PATTERN, peer_id) is None:
+        raise InvalidSetting(
+            name="The peer id",
+            reason="must be 1 to 32 characters a-z, 0-9 and -, and must not begin with -",
+            advice="Set PEER_RELAY_PEER_ID to your own name in the room.",
+        )
