@@ -109,7 +109,8 @@ def create_room(config: RelayConfig, other: str, environ: Mapping[str, str], obs
     """
     _check_peer_id(other)
     if other == config.peer_id:
-        raise InvalidSetting(name="The other peer's id", reason="must differ from your own")
+        advice = "Choose two different names for --me and --peer."
+        raise InvalidSetting(name="The other peer's id", reason="must differ from your own", advice=advice)
     parts = assemble(config, environ, observer)
     if parts.remote.kind == "local":
         create_repository(parts.remote.path)
@@ -157,7 +158,9 @@ def assemble(config: RelayConfig, environ: Mapping[str, str], observer: Observer
 def _check_peer_id(peer_id: str) -> None:
     if re.fullmatch(PEER_PATTERN, peer_id) is None:
         raise InvalidSetting(
-            name="The peer id", reason="must be 1 to 32 characters a-z, 0-9 and -, and must not begin with -"
+            name="The peer id",
+            reason="must be 1 to 32 characters a-z, 0-9 and -, and must not begin with -",
+            advice="Set PEER_RELAY_PEER_ID to your own name in the room.",
         )
 
 

@@ -211,7 +211,7 @@ class Delivery:
             elif entry.place.kind is Kind.ANSWER:
                 self._state.outbox.save(replace(entry, status=Status.SECOND))
             else:
-                self._set_aside(entry, str(AlreadyAsked(question_id=entry.place.question_id)))
+                self._set_aside(entry, AlreadyAsked(question_id=entry.place.question_id).what)
         return [entry for entry in queued if entry.place not in there]
 
     def _find(self, places: set[Place], snapshot: Snapshot, since: str, deadline: Deadline) -> dict[Place, str]:
@@ -283,7 +283,7 @@ def _plan(entries: Sequence[OutboxEntry], ledger: Ledger, at_most: int) -> _Plan
         except (AlreadyAnswered, AlreadyAsked):
             pass  # another one ahead of it in this push has its place; what becomes of that one decides
         except (RequestError, IllegalStep) as error:
-            impossible.append((entry, str(error)))
+            impossible.append((entry, error.what))
         else:
             steps += more
             going.append(entry)

@@ -10,7 +10,7 @@ import errno
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from peer_relay.errors import StateUnusable
 
@@ -28,7 +28,18 @@ def reported(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StateUnusable(path=str(path), reason=error.strerror or type(error).__name__) from error
+        raise StateUnusable(path=str(path), reason=reason_of(error)) from error
+
+
+def reason_of(error: OSError) -> str:
+    """Return the operating system's reason as a clause."""
+    return error.strerror or "the system does not say why"
+
+
+def unusable(file: BinaryIO, error: OSError) -> StateUnusable:
+    """Return the error for an open file, which may be a temporary one without a name."""
+    name = getattr(file, "name", None)
+    return StateUnusable(path=name if isinstance(name, str) else "A temporary file", reason=reason_of(error))
 
 
 def make_folder(path: Path) -> None:

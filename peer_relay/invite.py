@@ -76,5 +76,6 @@ def _decode(payload: str) -> tuple[str, str, str]:
     except (binascii.Error, ValueError, TypeError, RecursionError, InvalidToken):
         known = False
     if not known:
-        raise InvalidInvite(reason="it was written by another version of peer-relay")
+        advice = "Upgrade peer-relay on both machines, then ask for a new invite."
+        raise InvalidInvite(reason="it was written by another version of peer-relay", advice=advice)
     return remote, token, peer_id

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from peer_relay.errors import in_quotes
 from peer_relay.outbox import OutboxEntry, Status
 from peer_relay.times import format_ms
 
@@ -59,8 +60,9 @@ def _set_aside(entry: OutboxEntry) -> str:
     place = entry.place
     what = "The question" if place.kind.value == "question" else "The answer to question"
     return (
-        f"{what} {place.question_id} was set aside because the mailbox refuses it: {entry.words.rstrip('.')}. A person "
-        "can retry or drop it with `peer-relay outbox`."
+        f"{what} {place.question_id} was set aside because the mailbox refuses it: "
+        f"{in_quotes(entry.words.rstrip('.'))}. A person decides with `peer-relay outbox --retry {place.question_id}` "
+        f"or `--drop {place.question_id}`."
     )
 
 

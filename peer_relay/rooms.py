@@ -88,14 +88,14 @@ class Rooms:
         path = self._path(name)
         data = disk.read_if_there(path) if name in self.names() else None
         if data is None:
-            raise InvalidSetting(name="PEER_RELAY_ROOM", reason=f"names no saved room; {self._listed()}")
+            raise self._unknown()
         try:
             return _parse(data)
         except ValueError as error:
             raise InvalidSetting(
                 name=str(path),
-                reason=f"is not a saved room ({error}). Mend it, or delete it and run `peer-relay join` or "
-                "`peer-relay init` again",
+                reason=f"is not a saved room ({error})",
+                advice="Mend it, or delete it and run `peer-relay join` or `peer-relay init` again.",
             ) from None
 
     def readable(self) -> Iterator[tuple[str, SavedRoom]]:
@@ -146,7 +146,8 @@ class Rooms:
         taken = set(self.names()) - {known}
         if name is not None:
             if name in taken:
-                raise InvalidSetting(name="The name", reason=f"{name} is that of another saved room; choose another")
+                reason = f"{name} is that of another saved room"
+                raise InvalidSetting(name="The name", reason=reason, advice="Choose another one with --name.")
             return name
         plain = f"{room.peer_id}-{room.other_peer}"
         return known or (plain if plain not in taken else f"{plain}-{room.identity[0]}")
@@ -158,15 +159,21 @@ class Rooms:
         path = self.folder / _LOCK
         with disk.lock_file(path, _LOCK_LIMIT_S) as got:
             if not got:
-                raise StateUnusable(path=str(path), reason="another peer-relay process holds it")
+                reason, advice = "another peer-relay process holds it", "Wait until that one is done, or end it."
+                raise StateUnusable(path=str(path), reason=reason, advice=advice)
             yield
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}{_SUFFIX}"
 
-    def _listed(self) -> str:
+    def _unknown(self) -> InvalidSetting:
         names = self.names()
-        return f"saved are: {', '.join(names)}" if names else f"none is saved in {self.folder}"
+        if names:
+            reason, advice = f"names no saved room; saved are: {', '.join(names)}", "Set it to one of these names."
+        else:
+            reason = f"names no saved room; none is saved in {self.folder}"
+            advice = "Unset it, or save a room with `peer-relay join` or `peer-relay init`."
+        return InvalidSetting(name="PEER_RELAY_ROOM", reason=reason, advice=advice)
 
 
 def _parse(data: bytes) -> SavedRoom:

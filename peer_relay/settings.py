@@ -181,7 +181,8 @@ def _only_name(settings: Settings) -> str:
     if len(names) > 1:
         raise InvalidSetting(
             name="PEER_RELAY_ROOM",
-            reason=f"is not set, and several rooms are saved: {', '.join(names)}. Set it to one of these names",
+            reason=f"is not set, and several rooms are saved: {', '.join(names)}",
+            advice="Set it to one of these names.",
         )
     if not names:
         raise _nothing_set(settings)
@@ -199,8 +200,8 @@ def _nothing_set(settings: Settings) -> InvalidSetting:
     verb, them = ("is", "it") if len(missing) == 1 else ("are", "them")
     return InvalidSetting(
         name=_listing(missing),
-        reason=f"{verb} not set{passed_on if literal else ''}, and no room is saved in {settings.rooms.folder}. Run "
-        f"`peer-relay join` with your peer's invite, or `peer-relay init` to open a room, or set {them}",
+        reason=f"{verb} not set{passed_on if literal else ''}, and no room is saved in {settings.rooms.folder}",
+        advice=f"Run `peer-relay join` with your peer's invite, or `peer-relay init` to open a room, or set {them}.",
     )
 
 
@@ -216,7 +217,7 @@ def _expanded(name: str, value: str) -> str:
     try:
         return expand_home(value)
     except ValueError as error:
-        raise InvalidSetting(name=_variable(name), reason=str(error)) from None
+        raise InvalidSetting(name=_variable(name), reason=str(error), advice="Write the whole path.") from None
 
 
 def _seconds(name: str, value: str) -> float:
@@ -226,7 +227,8 @@ def _seconds(name: str, value: str) -> float:
         seconds = 0.0
     if not SHORTEST_TIMEOUT_S <= seconds <= LONGEST_TIMEOUT_S:
         rule = f"must be a number of seconds from {SHORTEST_TIMEOUT_S} to {LONGEST_TIMEOUT_S}"
-        raise InvalidSetting(name=_variable(name), reason=rule)
+        advice = f"Correct it, or unset it for {DEFAULT_TIMEOUT_S:g} seconds."
+        raise InvalidSetting(name=_variable(name), reason=rule, advice=advice)
     return seconds
 
 

@@ -1,6 +1,7 @@
 """Every error that peer-relay raises on purpose, split by whose fault it is.
 
-1. `str(error)` is one or two plain sentences: what happened, and what to do about it.
+1. `error.what` is one plain sentence: what happened. `error.remedy` is one more: what to do about it, or that nothing
+   has to be done. `str(error)` is both. All three are one line, fit for a person as well as for a model.
 2. No error ever carries a secret: remotes are redacted before they get here (I10), and words of a remote or a
    peer have had their control characters removed (I9).
 3. `retryable` says whether the same act may succeed later without anybody changing anything.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from peer_relay.errors.base import (
     PeerRelayError,
+    in_quotes,
 )
 from peer_relay.errors.local import (
     Busy,
@@ -109,4 +111,5 @@ __all__ = [
     "UnknownQuestion",
     "Unreachable",
     "UnsupportedFormat",
+    "in_quotes",
 ]

@@ -15,14 +15,21 @@ class LocalError(PeerRelayError):
 
 @dataclass(eq=False, kw_only=True)
 class StateUnusable(LocalError):
-    """A file or folder of peer-relay's own cannot be read or written."""
+    """A file or folder of peer-relay's own cannot be read or written. `reason` is a clause, `advice` a sentence."""
 
     path: str
     reason: str
+    advice: str = "Check its permissions and the free space of its disk."
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Name the path and the operating system's reason."""
         return f"{self.path} cannot be used: {self.reason}."
+
+    @property
+    def remedy(self) -> str:
+        """Give the two usual causes, or what the raiser knows better."""
+        return self.advice
 
 
 @dataclass(eq=False, kw_only=True)
@@ -31,9 +38,15 @@ class ClockUnusable(LocalError):
 
     now: str
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Say what the clock shows."""
-        return f"This machine's clock shows {self.now}, which cannot be right. Set the clock, then try again."
+        return f"This machine's clock shows {self.now}, which cannot be right."
+
+    @property
+    def remedy(self) -> str:
+        """Nothing was stored, so the same can be done again."""
+        return "Set the clock, then try again."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -42,12 +55,18 @@ class Busy(LocalError):
 
     retryable: ClassVar[bool] = True
 
-    def __str__(self) -> str:
-        """Say that waiting helps."""
+    @property
+    def what(self) -> str:
+        """Say what it may be."""
         return (
             "Something else on this machine is busy with the mailbox: another peer-relay process, or a delivery in the "
-            "background. Try again in a moment."
+            "background."
         )
+
+    @property
+    def remedy(self) -> str:
+        """Say that it passes; not to try again, because what is queued must not be sent again."""
+        return "Wait a moment: it makes room as soon as it is done."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -57,6 +76,12 @@ class DamagedClone(LocalError):
     retryable: ClassVar[bool] = True
     reason: str
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
+        """Say what is wrong with it."""
+        return f"The local clone is damaged ({self.reason})."
+
+    @property
+    def remedy(self) -> str:
         """Say that the clone heals itself."""
-        return f"The local clone is damaged ({self.reason}); it is fetched again with the next call."
+        return "Nothing has to be done: it is fetched again with the next look at the mailbox."

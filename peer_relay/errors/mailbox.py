@@ -18,12 +18,15 @@ class RoomNotFound(MailboxError):
 
     remote: str
 
-    def __str__(self) -> str:
-        """Give both remedies."""
-        return (
-            f"There is no such room for this token in {self.remote}. Ask your peer for the invite and run "
-            "`peer-relay join`, or open a room with `peer-relay init`."
-        )
+    @property
+    def what(self) -> str:
+        """Name the mailbox; the token may be as wrong as the address."""
+        return f"There is no such room for this token in {self.remote}."
+
+    @property
+    def remedy(self) -> str:
+        """Say what each of the two sides can do."""
+        return "Ask your peer for the invite and run `peer-relay join`, or open a room with `peer-relay init`."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -33,12 +36,15 @@ class PeerNotInRoom(MailboxError):
     peer_id: str
     peers: tuple[str, str]
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Name the id that was used and the two that exist."""
-        return (
-            f"{self.peer_id} is not a peer of this room, which pairs {self.peers[0]} with {self.peers[1]}. Set "
-            "PEER_RELAY_PEER_ID to your own of the two."
-        )
+        return f"{self.peer_id} is not a peer of this room, which pairs {self.peers[0]} with {self.peers[1]}."
+
+    @property
+    def remedy(self) -> str:
+        """The id came from a variable, or from the invite of somebody else."""
+        return "Set PEER_RELAY_PEER_ID to your own of the two, or run `peer-relay join` with an invite of your own."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -47,9 +53,15 @@ class IllegalStep(MailboxError):
 
     reason: str
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Say the clause as a sentence."""
         return f"The rules of the room do not allow this commit: {self.reason}."
+
+    @property
+    def remedy(self) -> str:
+        """The rules hold in both directions."""
+        return "Nothing has to be done: such a commit is neither written nor read."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -59,12 +71,15 @@ class RefusedCommit(MailboxError):
     commit: str
     reason: str
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Name the commit and the first thing that is wrong with it."""
-        return (
-            f"Commit {self.commit} of the room is refused: {self.reason}. Nothing from it on is read; ask your peer "
-            "and look at it with git."
-        )
+        return f"Commit {self.commit} of the room is refused, and nothing from it on is read: {self.reason}."
+
+    @property
+    def remedy(self) -> str:
+        """Only people can find out who wrote it."""
+        return "Ask your peer who wrote it, and look at it with `git show` in a clone of the mailbox."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -73,12 +88,18 @@ class HistoryRewritten(MailboxError):
 
     commit: str
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Name the commit that is gone."""
         return (
             f"The history of the room was rewritten: it no longer contains commit {self.commit}, which this machine "
-            "verified. Nothing new is read until the branch contains it again."
+            "verified."
         )
+
+    @property
+    def remedy(self) -> str:
+        """Only people can say who did that, and put it back."""
+        return "Ask your peer who did that; nothing new is read until somebody pushes that commit back."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -87,12 +108,15 @@ class BranchDeleted(MailboxError):
 
     commit: str
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Name the newest commit that is known here."""
-        return (
-            f"The branch of the room was deleted from the mailbox; the newest commit verified here is {self.commit}. "
-            "Nothing new is read until the branch contains it again."
-        )
+        return f"The branch of the room was deleted from the mailbox; the newest commit verified here is {self.commit}."
+
+    @property
+    def remedy(self) -> str:
+        """Only people can say who did that, and put it back."""
+        return "Ask your peer who did that; nothing new is read until somebody pushes that commit back."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -102,14 +126,17 @@ class UnsupportedFormat(MailboxError):
     found: str
     newer: bool
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
+        """Name both formats."""
+        return f"The room's format is {self.found}, and this program knows format 1."
+
+    @property
+    def remedy(self) -> str:
         """Say which side has to change."""
-        remedy = (
-            "Upgrade peer-relay on this machine."
-            if self.newer
-            else "It is not a room of peer-relay; ask your peer which repository is meant."
-        )
-        return f"The room's format is {self.found}, and this program knows format 1. {remedy}"
+        if self.newer:
+            return "Upgrade peer-relay on this machine."
+        return "Ask your peer which repository is meant: this is not a room of peer-relay."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -118,9 +145,12 @@ class RoomExists(MailboxError):
 
     peers: tuple[str, str]
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Name the peers of the room that is there."""
-        return (
-            f"A room for this token exists already and pairs {self.peers[0]} with {self.peers[1]}. Use another token, "
-            "or the names of that room."
-        )
+        return f"A room for this token exists already and pairs {self.peers[0]} with {self.peers[1]}."
+
+    @property
+    def remedy(self) -> str:
+        """Either the names or the token have to be others."""
+        return "Use the names of that room, or another token: `peer-relay token` makes one."

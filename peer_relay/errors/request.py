@@ -26,14 +26,24 @@ class Problem:
 
 @dataclass(eq=False, kw_only=True)
 class InvalidRecord(RequestError):
-    """A record breaks the rules of its type. `problems` holds every broken rule, not just the first."""
+    """A record breaks the rules of its type. `problems` holds every broken rule, not just the first.
+
+    `kind` is `question`, `answer` or `room`; `request` for an argument that is never stored.
+    """
 
     kind: str
     problems: tuple[Problem, ...]
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Name each field and what is wrong with it."""
-        return f"This {self.kind} cannot be stored: {'; '.join(map(str, self.problems))}."
+        done = "carried out" if self.kind == "request" else "stored"
+        return f"This {self.kind} cannot be {done}: {'; '.join(map(str, self.problems))}."
+
+    @property
+    def remedy(self) -> str:
+        """Nothing was stored, so it is safe to send it again."""
+        return "Correct that and send it again."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -42,47 +52,80 @@ class InvalidToken(RequestError):
 
     reason: str
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Say what is wrong with the token, never the token."""
-        return f"The room token is not valid: {self.reason}. Copy it again from where it was generated."
+        return f"The room token is not valid: {self.reason}."
+
+    @property
+    def remedy(self) -> str:
+        """Name the one place where people put a token by hand."""
+        return "Copy it whole into PEER_RELAY_ROOM_TOKEN again."
 
 
 @dataclass(eq=False, kw_only=True)
 class InvalidInvite(RequestError):
-    """An invite line that is cut, mistyped or not an invite, found without any contact."""
+    """An invite line that is cut, mistyped or not an invite, found without any contact.
+
+    `reason` is a clause, `advice` a sentence.
+    """
 
     reason: str
+    advice: str = "Copy the whole line that begins with pr1- again."
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Say what is wrong with the invite, never the invite."""
-        return f"The invite is not valid: {self.reason}. Copy the whole line that begins with pr1- again."
+        return f"The invite is not valid: {self.reason}."
+
+    @property
+    def remedy(self) -> str:
+        """Say where to get a right one."""
+        return self.advice
 
 
 @dataclass(eq=False, kw_only=True)
 class InvalidRemote(RequestError):
-    """A remote in a form that is not allowed. `remote` is redacted and printable."""
+    """A remote in a form that is not allowed. `remote` is redacted and printable.
+
+    `reason` is a clause, `advice` a sentence.
+    """
 
     remote: str
     reason: str
+    advice: str = "Use a path, file://, ssh://, user@host:path, https://, or http:// to this machine only."
 
-    def __str__(self) -> str:
-        """Name the remote and the forms that are allowed."""
-        return (
-            f"{self.remote} cannot be used as a mailbox: {self.reason}. Use a path, file://, ssh://, user@host:path, "
-            "https://, or http:// to this machine only."
-        )
+    @property
+    def what(self) -> str:
+        """Name the remote and the rule that it breaks."""
+        return f"{self.remote} cannot be used as a mailbox: {self.reason}."
+
+    @property
+    def remedy(self) -> str:
+        """Name the forms that are allowed, or the one that seems to be meant."""
+        return self.advice
 
 
 @dataclass(eq=False, kw_only=True)
 class InvalidSetting(RequestError):
-    """A setting is missing or wrong. `name` is the environment variable or option; `reason` a whole clause."""
+    """A setting is missing or wrong. `name` is the environment variable or option.
+
+    `reason` is a clause that follows the name, `advice` a sentence.
+    """
 
     name: str
     reason: str
+    advice: str = "Correct it, then try again."
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Name the setting."""
         return f"{self.name} {self.reason}."
+
+    @property
+    def remedy(self) -> str:
+        """Say how to put it right."""
+        return self.advice
 
 
 @dataclass(eq=False, kw_only=True)
@@ -91,12 +134,15 @@ class UnknownQuestion(RequestError):
 
     question_id: str
 
-    def __str__(self) -> str:
-        """Name the id and where to get a right one."""
-        return (
-            f"There is no open question {self.question_id} in this room. Use a question_id exactly as a tool "
-            "returned it."
-        )
+    @property
+    def what(self) -> str:
+        """Name the id."""
+        return f"There is no open question {self.question_id} in this room."
+
+    @property
+    def remedy(self) -> str:
+        """Say where to get a right one."""
+        return "Use an id exactly as a tool returned it, or as `peer-relay log` shows it."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -105,9 +151,15 @@ class OwnQuestion(RequestError):
 
     question_id: str
 
-    def __str__(self) -> str:
-        """Say who may answer."""
+    @property
+    def what(self) -> str:
+        """Say who asked."""
         return f"Question {self.question_id} was asked by your own side, so only the other peer can answer it."
+
+    @property
+    def remedy(self) -> str:
+        """A question cannot be withdrawn; a wrong one is asked anew."""
+        return "Wait for that answer, or ask a better question."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -116,9 +168,15 @@ class NotYourQuestion(RequestError):
 
     question_id: str
 
-    def __str__(self) -> str:
-        """Point to the tool that is meant."""
-        return f"Question {self.question_id} was asked by the other peer. Answer it with answer_question."
+    @property
+    def what(self) -> str:
+        """Say who asked."""
+        return f"Question {self.question_id} was asked by the other peer."
+
+    @property
+    def remedy(self) -> str:
+        """Point to the tool that is meant, and to where a given answer can be read."""
+        return "Answer it with answer_question; `peer-relay log` shows an answer that was given."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -127,12 +185,18 @@ class AlreadyAnswered(RequestError):
 
     question_id: str
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Say that this answer came second and was not stored."""
         return (
             f"Question {self.question_id} was answered already; the first answer wins, so this one came second and was "
-            "not stored. Nothing more is needed."
+            "not stored."
         )
+
+    @property
+    def remedy(self) -> str:
+        """Say that the question is dealt with."""
+        return "Nothing more is needed."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -141,11 +205,17 @@ class AlreadyQueued(RequestError):
 
     question_id: str
 
-    def __str__(self) -> str:
-        """Say that the first one goes out by itself."""
+    @property
+    def what(self) -> str:
+        """Say where that answer is."""
+        return f"An answer to question {self.question_id} is in this machine's outbox already."
+
+    @property
+    def remedy(self) -> str:
+        """Say that the first one goes out by itself, or waits for a person."""
         return (
-            f"An answer to question {self.question_id} is in this machine's outbox already. It goes out by itself, "
-            "unless the mailbox refused it: then a person can retry or drop it with `peer-relay outbox`."
+            "Nothing has to be done: it goes out by itself, unless the mailbox refused it, and then a person decides "
+            "with `peer-relay outbox`."
         )
 
 
@@ -155,9 +225,15 @@ class AlreadyAsked(RequestError):
 
     question_id: str
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Name the id."""
-        return f"A question with the id {self.question_id} is in the room already. Ask again to get a new id."
+        return f"A question with the id {self.question_id} is in the room already."
+
+    @property
+    def remedy(self) -> str:
+        """Ids are made anew for each question."""
+        return "Ask again to get a new id."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -166,9 +242,12 @@ class TooManyOpen(RequestError):
 
     limit: int
 
-    def __str__(self) -> str:
-        """Say the limit and what frees a place."""
-        return (
-            f"{self.limit} of your questions are open, which is the limit. Wait until the other peer has answered some "
-            "of them, then ask again."
-        )
+    @property
+    def what(self) -> str:
+        """Say the limit."""
+        return f"{self.limit} of your questions are open, which is the limit."
+
+    @property
+    def remedy(self) -> str:
+        """Say what frees a place."""
+        return "Wait until the other peer has answered some of them, then ask again."

@@ -1,11 +1,15 @@
-"""Errors on the way to the mailbox: it was not reached, or did not do what was asked."""
+"""Errors on the way to the mailbox: it was not reached, or did not do what was asked.
+
+Such an error is also told beside a record that is queued, which goes out by itself. So no remedy here says to try
+again without saying what: an agent that reads it must not ask or answer twice.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from peer_relay.errors.base import PeerRelayError
+from peer_relay.errors.base import PeerRelayError, in_quotes
 
 
 @dataclass(eq=False, kw_only=True)
@@ -17,14 +21,24 @@ class TransportError(PeerRelayError):
 
 @dataclass(eq=False, kw_only=True)
 class Unreachable(TransportError):
-    """No connection, or one that broke before anything was asked of the remote: nothing changed there."""
+    """No connection, or one that broke before anything was asked of the remote: nothing changed there.
+
+    `reason` is a clause, `advice` a sentence.
+    """
 
     retryable: ClassVar[bool] = True
     reason: str
+    advice: str = "Check the network and the address."
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Say what the connection attempt met."""
         return f"{self.remote} cannot be reached: {self.reason}."
+
+    @property
+    def remedy(self) -> str:
+        """Give the two usual causes, or what the raiser knows better."""
+        return self.advice
 
 
 @dataclass(eq=False, kw_only=True)
@@ -34,9 +48,15 @@ class DeadlineExceeded(TransportError):
     retryable: ClassVar[bool] = True
     seconds: float
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Say how long was waited."""
         return f"{self.remote} did not answer within {self.seconds:g} seconds."
+
+    @property
+    def remedy(self) -> str:
+        """Name the setting."""
+        return "If the line is slow, set PEER_RELAY_TIMEOUT to more seconds."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -46,24 +66,37 @@ class RateLimited(TransportError):
     retryable: ClassVar[bool] = True
     retry_after_s: float | None
 
-    def __str__(self) -> str:
-        """Say when to come back, if the remote said so."""
-        when = "" if self.retry_after_s is None else f" for {self.retry_after_s:g} seconds"
-        return f"{self.remote} asks for a pause{when}; peer-relay tries again by itself."
+    @property
+    def what(self) -> str:
+        """Say for how long, if the remote said so."""
+        when = "" if self.retry_after_s is None else f" of {self.retry_after_s:g} seconds"
+        return f"{self.remote} asks for a pause{when}."
+
+    @property
+    def remedy(self) -> str:
+        """Nobody has to do anything but wait."""
+        return "Wait that long." if self.retry_after_s is not None else "Wait a few minutes."
 
 
 @dataclass(eq=False, kw_only=True)
 class AuthenticationFailed(TransportError):
     """The remote refused the credentials, or there were none.
 
-    `source` is a clause: where the credentials came from, never their value, and what to do.
+    `source` is a clause: where the credentials came from, never their value. `advice` is a sentence.
     """
 
     source: str
+    advice: str = "Check that login, and that it may write there."
 
-    def __str__(self) -> str:
-        """Name the source that was used and what to do."""
+    @property
+    def what(self) -> str:
+        """Name the source that was used."""
         return f"{self.remote} refused the login: {self.source}."
+
+    @property
+    def remedy(self) -> str:
+        """Say what to do about that source."""
+        return self.advice
 
 
 @dataclass(eq=False, kw_only=True)
@@ -73,33 +106,52 @@ class AccessDenied(TransportError):
     act: str
     reason: str
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Say which permission is missing."""
-        return f"{self.remote} does not allow this login to {self.act} ({self.reason}). Ask its owner for that access."
+        return f"{self.remote} does not allow this login to {self.act} ({self.reason})."
+
+    @property
+    def remedy(self) -> str:
+        """Only the owner can give it."""
+        return f"Ask its owner for {self.act} access."
 
 
 @dataclass(eq=False, kw_only=True)
 class RepositoryNotFound(TransportError):
     """There is no repository there, or this login may not see it."""
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Give both reasons, because hosts answer the same for both."""
-        return (
-            f"There is no git repository at {self.remote}, or this login may not see it. Check the address, and your "
-            "access to it."
-        )
+        return f"There is no git repository at {self.remote}, or this login may not see it."
+
+    @property
+    def remedy(self) -> str:
+        """Give both remedies for the same cause."""
+        return "Check the address, and your access to it."
 
 
 @dataclass(eq=False, kw_only=True)
 class NotAGitServer(TransportError):
-    """Something answered that does not speak git: a captive portal, a proxy's error page, a wrong address."""
+    """Something answered that does not speak git: a captive portal, a proxy's error page, a wrong address.
+
+    `reason` is a clause, `advice` a sentence.
+    """
 
     retryable: ClassVar[bool] = True
     reason: str
+    advice: str = "Check the address, and whether the network shows a login page of its own."
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Say what answered."""
-        return f"What answered at {self.remote} is not a git server ({self.reason}). Check the address and the network."
+        return f"What answered at {self.remote} is not a git repository that peer-relay can use ({self.reason})."
+
+    @property
+    def remedy(self) -> str:
+        """Give the two usual causes, or what the raiser knows better."""
+        return self.advice
 
 
 @dataclass(eq=False, kw_only=True)
@@ -108,9 +160,15 @@ class TooLarge(TransportError):
 
     reason: str
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Name the bound."""
-        return f"{self.remote} sent more than a room can hold ({self.reason}); nothing of it was taken in."
+        return f"{self.remote} sent more than a room can hold ({self.reason}), so nothing of it was taken in."
+
+    @property
+    def remedy(self) -> str:
+        """It is another repository, or somebody pushed by hand."""
+        return "Check that the address is the mailbox's, and ask your peer what was pushed to the room's branch."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -119,9 +177,15 @@ class MalformedPack(TransportError):
 
     reason: str
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Name what is wrong."""
-        return f"{self.remote} sent damaged or unusable objects ({self.reason}); nothing of it was taken in."
+        return f"{self.remote} sent damaged or unusable objects ({self.reason}), so nothing of it was taken in."
+
+    @property
+    def remedy(self) -> str:
+        """The damage is most likely in the repository itself."""
+        return "Run `git fsck` in that repository, or ask who keeps it."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -130,9 +194,15 @@ class Moved(TransportError):
 
     retryable: ClassVar[bool] = True
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Say that somebody else was first."""
-        return f"Somebody else wrote to the room in {self.remote} first."
+        return f"Somebody else wrote to the room in {self.remote} first, so nothing was written."
+
+    @property
+    def remedy(self) -> str:
+        """The relay does that itself for what is queued; `init` gives up after a few times."""
+        return "Run the same command again."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -145,9 +215,15 @@ class BranchLocked(TransportError):
     retryable: ClassVar[bool] = True
     reason: str
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Repeat which lock it is."""
         return f"The room's branch is locked in {self.remote}: {self.reason}."
+
+    @property
+    def remedy(self) -> str:
+        """A lock that is held goes away; one that was left behind does not."""
+        return "If no git program is at work there, remove that lock file."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -157,9 +233,15 @@ class OutcomeUnknown(TransportError):
     retryable: ClassVar[bool] = True
     reason: str
 
-    def __str__(self) -> str:
-        """Say that the outcome will be looked up."""
-        return f"The reply of {self.remote} to a push was lost ({self.reason}); peer-relay looks up what became of it."
+    @property
+    def what(self) -> str:
+        """Say what became of the reply."""
+        return f"The reply of {self.remote} to a push was lost ({self.reason})."
+
+    @property
+    def remedy(self) -> str:
+        """The relay does that itself for what is queued; `init` gives up after a few times."""
+        return "Run the same command again: it first looks up what became of the push."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -168,6 +250,15 @@ class PushRefused(TransportError):
 
     words: str
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         """Repeat the remote's words."""
-        return f"{self.remote} refused the push and says: {self.words}"
+        return f"{self.remote} refused the push and says: {in_quotes(self.words)}."
+
+    @property
+    def remedy(self) -> str:
+        """Only a person can change the rule or the record."""
+        return (
+            "Remove the cause there, then run the same command again, or `peer-relay outbox --retry ID` for a record "
+            "that was set aside."
+        )

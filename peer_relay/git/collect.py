@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import stat
 import zlib
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -20,7 +21,8 @@ from dulwich.object_store import DiskObjectStore
 from dulwich.objects import Commit, ObjectID, RawObjectID, ShaFile, Tree
 from dulwich.pack import PackChunkGenerator, full_unpacked_object
 
-from peer_relay.errors import MalformedPack, StateUnusable, TooLarge
+from peer_relay import disk
+from peer_relay.errors import MalformedPack, TooLarge
 from peer_relay.git.packfile import HASH_BYTES, PackReader
 from peer_relay.git.walk import commits_since, commits_to_depth
 
@@ -40,6 +42,7 @@ _SMALLEST_ENTRY_BYTES = 9
 # git itself builds no longer chains of deltas than 4,095.
 _LONGEST_CHAIN = 4_096
 _LOOSE_PEEK_BYTES = 256
+_REMEMBERED = 16
 # The pack goes no further than to this machine's own disk.
 _COMPRESSION = 1
 
@@ -62,6 +65,9 @@ class Collector:
         self._most = 0
         self._seen: set[bytes] = set()
         self._names: list[ObjectID] = []
+        # In a line each commit is looked at for itself and right before as the base of the next.
+        self._commit = lru_cache(_REMEMBERED)(self._read_commit)
+        self._entries = lru_cache(_REMEMBERED)(self._read_entries)
 
     def __enter__(self) -> Self:
         return self
@@ -85,13 +91,15 @@ class Collector:
             new, known = commits_since(tip, have, self._parents, request.shallow)
         else:
             new = commits_to_depth(tip, request.depth, self._parents)
-        there = known.union(new)
+        there, boundary = known.union(new), set[bytes]()
         for name in new:
             commit = self._commit(name)
             self._add(name)
+            if not there.issuperset(commit.parents):
+                boundary.add(name)
             base = commit.parents[0] if commit.parents and commit.parents[0] in there else None
             self._add_tree(commit.tree, self._commit(base).tree if base else None)
-        return frozenset(name for name in new if not there.issuperset(self._commit(name).parents))
+        return frozenset(boundary)
 
     def write(self, sink: BinaryIO, max_bytes: int) -> None:
         """Write the pack, or nothing if there is nothing to send.
@@ -146,7 +154,7 @@ class Collector:
                 elif each != before and each not in self._seen:
                     self._add(each)
 
-    def _entries(self, name: ObjectID) -> dict[bytes, tuple[bool, ObjectID]]:
+    def _read_entries(self, name: ObjectID) -> dict[bytes, tuple[bool, ObjectID]]:
         """Return what a tree names in this repository: by path, whether it is a folder, and the object's name."""
         tree = self._object(name)
         if not isinstance(tree, Tree):
@@ -157,7 +165,7 @@ class Collector:
             if stat.S_IFMT(entry.mode) != 0o160000  # a commit of another repository
         }
 
-    def _commit(self, name: ObjectID) -> Commit:
+    def _read_commit(self, name: ObjectID) -> Commit:
         commit = self._object(name)
         if not isinstance(commit, Commit):
             raise MalformedPack(remote=self._remote, reason="an object stands where a commit has to be")
@@ -238,4 +246,4 @@ def _write(sink: BinaryIO, chunk: bytes) -> None:
     try:
         sink.write(chunk)
     except OSError as error:
-        raise StateUnusable(path=str(getattr(sink, "name", "a temporary file")), reason=str(error.strerror)) from error
+        raise disk.unusable(sink, error) from error

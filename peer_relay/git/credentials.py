@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from peer_relay.errors import AuthenticationFailed
 from peer_relay.git import process
 
 if TYPE_CHECKING:
@@ -29,28 +30,38 @@ if TYPE_CHECKING:
 _TOKEN_USERNAME = "x-access-token"  # noqa: S105 - a user name that everybody knows
 _ATTEMPTS = 2
 
-FROM_ADDRESS = "it does not accept the user name and password in the address; check both and that they may write"
+FROM_ADDRESS = "it does not accept the user name and password in the address"
 FROM_VARIABLES = (
-    "it does not accept the user name and password from PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD; check "
-    "both and that the token may write"
+    "it does not accept the user name and password from PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD"
 )
-FROM_GITHUB = (
-    "it does not accept the token from GITHUB_TOKEN or GH_TOKEN; check that it is current and may write to this "
-    "repository"
-)
-FROM_HELPER = (
-    "it does not accept what git's credential helper returned; log in again with the helper, or set "
-    "PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD"
-)
-NONE_FOUND = (
-    "no credentials were found; set PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD, or store a login in git's "
-    "credential helper"
-)
+FROM_GITHUB = "it does not accept the token from GITHUB_TOKEN or GH_TOKEN"
+FROM_HELPER = "it does not accept what git's credential helper returned"
+NONE_FOUND = "no credentials were found"
+
+ADVICE = {
+    FROM_ADDRESS: "Check both, and that they may write.",
+    FROM_VARIABLES: "Check both, and that the token may write.",
+    FROM_GITHUB: "Check that it is current and may write there, or unset that variable to use another login.",
+    FROM_HELPER: "Log in again with the helper, or set PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD.",
+    NONE_FOUND: (
+        "Set PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD, or store a login in git's credential helper."
+    ),
+}
+"""What to do when a login of each source is refused."""
+
+# How a login that was accepted is called.
+_NAMES = {
+    FROM_ADDRESS: "the user name and password in the address",
+    FROM_VARIABLES: "PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD",
+    FROM_GITHUB: "GITHUB_TOKEN or GH_TOKEN",
+    FROM_HELPER: "git's credential helper",
+}
+NOT_NEEDED = "no login was needed"
 
 
 @dataclass(frozen=True)
 class Login:
-    """A user name and password, and the clause that says where they came from and what to do if they are refused."""
+    """A user name and password, and the clause that says where they came from."""
 
     username: str = field(repr=False)
     password: str = field(repr=False)
@@ -92,10 +103,14 @@ class Logins:
         refused, self.current = self.current, ask_helper(self._remote, self._environment, deadline)
         return self.current not in (None, refused)
 
-    @property
-    def refusal(self) -> str:
-        """The clause for `AuthenticationFailed.source` after the last refusal."""
-        return NONE_FOUND if self.current is None else self.current.source
+    def accept(self) -> None:
+        """Note that the remote let the current login in."""
+        self.accepted = NOT_NEEDED if self.current is None else _NAMES[self.current.source]
+
+    def refusal(self) -> AuthenticationFailed:
+        """Return the error for the last refusal."""
+        source = NONE_FOUND if self.current is None else self.current.source
+        return AuthenticationFailed(remote=self._remote.display, source=source, advice=ADVICE[source])
 
 
 def configured_login(remote: Remote, environment: NetworkEnvironment) -> Login | None:

@@ -68,7 +68,8 @@ def _ssh_command(given: Mapping[str, str]) -> tuple[str, ...]:
     try:
         return tuple(shlex.split(given["GIT_SSH_COMMAND"]))
     except ValueError:
-        raise InvalidSetting(name="GIT_SSH_COMMAND", reason="has a quote that is not closed") from None
+        advice = "Close it, or unset the variable."
+        raise InvalidSetting(name="GIT_SSH_COMMAND", reason="has a quote that is not closed", advice=advice) from None
 
 
 def _proxies(environ: Mapping[str, str]) -> dict[str, str]:

@@ -26,7 +26,7 @@ from urllib3 import PoolManager, ProxyManager
 from urllib3.exceptions import HTTPError, LocationValueError, NameResolutionError, ProxyError, SSLError
 from urllib3.util import Timeout, make_headers
 
-from peer_relay.errors import AuthenticationFailed, NotAGitServer, OutcomeUnknown, TransportError, Unreachable
+from peer_relay.errors import NotAGitServer, OutcomeUnknown, TransportError, Unreachable
 from peer_relay.git.credentials import Logins
 from peer_relay.git.remote import is_loopback
 from peer_relay.git.smart import FOREIGN, Operation, SmartTransport
@@ -86,7 +86,7 @@ class HttpTransport(SmartTransport):
 
     def _failure(self, error: Exception, act: str) -> TransportError:
         if isinstance(error, HTTPError):
-            return Unreachable(remote=self.remote, reason=_broken(error, self._ca_file))
+            return _broken(self.remote, error, self._ca_file)
         return super()._failure(error, act)
 
 
@@ -189,7 +189,7 @@ class _Client(AbstractHttpGitClient):
             self._operation.sent = False
             repeatable = data is None or isinstance(data, bytes)
             if not logins.next(self._operation.deadline) or not repeatable:
-                raise AuthenticationFailed(remote=self._operation.remote, source=logins.refusal)
+                raise logins.refusal()
 
     def _send(self, url: str, headers: dict[str, str], data: Body) -> BaseHTTPResponse:
         if not url.startswith(self._base_url):
@@ -286,26 +286,35 @@ def _proxy_manager(address: str, options: dict[str, Any]) -> ProxyManager:
     return ProxyManager(f"{scheme}://{host}", proxy_headers=headers, **options)
 
 
-def _broken(error: HTTPError, ca_file: str | None) -> str:
-    """Return the clause for an exception of urllib3. Its own text names classes and addresses in memory."""
+def _broken(remote: str, error: HTTPError, ca_file: str | None) -> Unreachable:
+    """Return the error for an exception of urllib3. Its own text names classes and addresses in memory."""
     if isinstance(error, LocationValueError):
-        return "the proxy of the environment cannot be used; give its http:// or https:// address in https_proxy"
+        advice = "Give its http:// or https:// address in https_proxy."
+        return Unreachable(remote=remote, reason="the proxy of the environment cannot be used", advice=advice)
     if isinstance(error, ProxyError):
-        wants_login = "407" in str(error.original_error)
-        return "the proxy " + ("wants a login; put it into https_proxy" if wants_login else "does not let it pass")
+        return _stopped(remote, error)
     if isinstance(error, NameResolutionError):
-        return "its host name cannot be resolved"
+        return Unreachable(remote=remote, reason="its host name cannot be resolved")
     if isinstance(error, SSLError):
-        return _distrusted(error.args[0] if error.args else None, ca_file)
+        return _distrusted(remote, error.args[0] if error.args else None, ca_file)
     cause = error.__cause__
     words = cause.strerror if isinstance(cause, OSError) else None
-    return clean(words or "the connection broke off")
+    return Unreachable(remote=remote, reason=clean(words or "the connection broke off"))
 
 
-def _distrusted(cause: object, ca_file: str | None) -> str:
+def _stopped(remote: str, error: ProxyError) -> Unreachable:
+    if "407" in str(error.original_error):
+        return Unreachable(remote=remote, reason="the proxy wants a login", advice="Put it into https_proxy.")
+    advice = "Check https_proxy, or name the host in no_proxy."
+    return Unreachable(remote=remote, reason="the proxy does not let it pass", advice=advice)
+
+
+def _distrusted(remote: str, cause: object, ca_file: str | None) -> Unreachable:
     if isinstance(cause, ssl.SSLCertVerificationError):
-        why = clean(cause.verify_message, limit=120)
-        return f"its certificate is not trusted ({why}); if it should be, name the authority's file in SSL_CERT_FILE"
+        reason = f"its certificate is not trusted ({clean(cause.verify_message, limit=120)})"
+        advice = "If it should be, name the authority's file in SSL_CERT_FILE."
+        return Unreachable(remote=remote, reason=reason, advice=advice)
     if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError):
-        return f"the file of certificate authorities {ca_file} cannot be read"
-    return "no secure connection could be agreed on"
+        reason = f"the file of certificate authorities {ca_file} cannot be read"
+        return Unreachable(remote=remote, reason=reason, advice="Correct or unset the variable that names it.")
+    return Unreachable(remote=remote, reason="no secure connection could be agreed on")

@@ -4,7 +4,7 @@ Pure text in, error out. git has no error numbers on the wire, so these tables a
 git itself, OpenSSH, PuTTY, GitHub and GitLab.
 
 1. A race is only what git calls one. A branch that can never be written is no race: the caller would try for ever.
-2. Words that are shown have been through `clean`.
+2. Words that are shown have been through `clean`, and stand in quotation marks.
 """
 
 from __future__ import annotations
@@ -22,21 +22,19 @@ from peer_relay.errors import (
     RepositoryNotFound,
     TransportError,
     Unreachable,
+    in_quotes,
 )
 from peer_relay.git.words import LIMIT, clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-KEY_REFUSED = (
-    "it accepts none of this machine's ssh keys; add your public key there, or load the right one with ssh-add, and "
-    "try ssh by hand"
-)
-HOST_KEY_UNKNOWN = (
-    "its ssh host key is not known here or has changed; compare it with the host's own, then accept it by connecting "
-    "once with ssh by hand"
-)
+KEY_REFUSED = "it accepts none of this machine's ssh keys"
+KEY_ADVICE = "Load the right key with `ssh-add`, or add your public key to your account there."
+HOST_KEY_UNKNOWN = "its ssh host key is not known here or has changed"
+HOST_KEY_ADVICE = "Connect once with `ssh` by hand, compare the fingerprint with the host's own, and accept it."
 GIT_MISSING = "git is not installed on that machine, or not on the PATH that it gives to ssh"
+GIT_ADVICE = "Install git there, or put it on that PATH."
 
 # The reasons that git-receive-pack and the forges give for a branch when somebody else was faster.
 _RACE = re.compile(
@@ -79,15 +77,15 @@ def push_refusal(remote: str, reason: str, said: str, secrets: Iterable[str] = (
     short, everything = reason.lower(), f"{said}\n{reason}".lower()
     words = _together(said, reason, secrets)
     if _OUTAGE.search(short):
-        return OutcomeUnknown(remote=remote, reason=words)
+        return OutcomeUnknown(remote=remote, reason=in_quotes(words))
     if _NOT_WRITABLE.search(short):
-        return AccessDenied(remote=remote, act="write", reason=words)
+        return AccessDenied(remote=remote, act="write", reason=in_quotes(words))
     if not _RACE.search(short) or _CONFLICT.search(everything):
         return PushRefused(remote=remote, words=words)
     if _LOCKED.search(everything):
-        return BranchLocked(remote=remote, reason=words.rstrip("."))
+        return BranchLocked(remote=remote, reason=in_quotes(words))
     if _NOT_WRITABLE.search(everything):
-        return AccessDenied(remote=remote, act="write", reason=words)
+        return AccessDenied(remote=remote, act="write", reason=in_quotes(words))
     return Moved(remote=remote)
 
 
@@ -100,18 +98,18 @@ def contact_failure(remote: str, act: str, words: str, secrets: Iterable[str] = 
         words: what was said.
         secrets: strings to hide in what is shown.
     """
-    shown, lower = clean(words, secrets=secrets).rstrip("."), words.lower()
+    shown, lower = in_quotes(clean(words, secrets=secrets).rstrip(".")), words.lower()
     if _HOST_KEY.search(lower):
-        return Unreachable(remote=remote, reason=HOST_KEY_UNKNOWN)
+        return Unreachable(remote=remote, reason=HOST_KEY_UNKNOWN, advice=HOST_KEY_ADVICE)
     if _KEY.search(lower):
-        return AuthenticationFailed(remote=remote, source=KEY_REFUSED)
+        return AuthenticationFailed(remote=remote, source=KEY_REFUSED, advice=KEY_ADVICE)
     if _NO_GIT.search(lower):
-        return Unreachable(remote=remote, reason=GIT_MISSING)
+        return Unreachable(remote=remote, reason=GIT_MISSING, advice=GIT_ADVICE)
     if _NO_REPOSITORY.search(lower):
         return RepositoryNotFound(remote=remote)
     if _NO_ACCESS.search(lower):
         return AccessDenied(remote=remote, act=act, reason=shown)
-    return Unreachable(remote=remote, reason=shown or "the connection was closed without a word")
+    return Unreachable(remote=remote, reason=shown if words.strip() else "the connection was closed without a word")
 
 
 def _together(said: str, reason: str, secrets: Iterable[str]) -> str:

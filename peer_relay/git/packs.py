@@ -33,7 +33,7 @@ from dulwich.pack import (
     write_pack_index,
 )
 
-from peer_relay.disk import sync_folder
+from peer_relay.disk import reason_of, sync_folder
 from peer_relay.errors import DamagedClone, MalformedPack, StateUnusable
 from peer_relay.git.packfile import DAMAGE, PackLimits, scan_pack
 
@@ -96,7 +96,7 @@ def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits) -> in
         if count > _LOOSE_LIMIT:
             _add_pack(repo.object_store, file)
     except DAMAGE as error:
-        raise MalformedPack(remote=remote, reason=f"an object cannot be decoded: {type(error).__name__}") from error
+        raise MalformedPack(remote=remote, reason="an object cannot be decoded") from error
     except OSError as error:
         raise _unusable(repo, error) from error
     return count
@@ -151,7 +151,7 @@ def maintain(repo: Repo) -> None:
         for name in names:
             store.delete_loose_object(name)
     except DAMAGE as error:
-        raise DamagedClone(reason=f"an object cannot be read: {type(error).__name__}") from error
+        raise DamagedClone(reason="an object cannot be read") from error
     except OSError as error:
         raise _unusable(repo, error) from error
 
@@ -183,7 +183,7 @@ def _resolver(store: DiskObjectStore) -> Callable[[RawObjectID | ObjectID], tupl
         except KeyError:
             raise
         except DAMAGE as error:
-            raise DamagedClone(reason=f"an object cannot be read: {type(error).__name__}") from error
+            raise DamagedClone(reason="an object cannot be read") from error
 
     return resolve
 
@@ -272,4 +272,4 @@ def _sweep(store: DiskObjectStore) -> None:
 def _unusable(repo: Repo, error: OSError) -> StateUnusable | DamagedClone:
     if isinstance(error, (IsADirectoryError, NotADirectoryError)):
         return DamagedClone(reason="a folder stands where a file must be, or a file where a folder must be")
-    return StateUnusable(path=repo.path, reason=error.strerror or type(error).__name__)
+    return StateUnusable(path=repo.path, reason=reason_of(error))

@@ -31,6 +31,7 @@ _PERCENT_DAMAGED = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PATH_SAFE = "/:@!$&'()*+,;=~-._"
 _NOT_A_PORT = re.compile(r"^([^/:\[]*):(?![0-9]*(?:/|$))[^/]*")
 _SHOWN_LIMIT = 200
+_USE_A_KEY = "Leave the password out, and use a key."
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def parse_remote(text: str) -> Remote:
         if (scp := _SCP.fullmatch(text)) is not None:
             return _parse_scp(text, scp["user"], scp["host"], scp["path"])
         if ":" in re.split(r"[/\\]", text, maxsplit=1)[0]:
-            raise _refused(text, "it may be a path or a host; write ./ before a path, and user@host:path for a host")
+            advice = "Write ./ before a path, and user@host:path for a host."
+            raise _refused(text, "it may be a path or a host", advice)
     return Remote(kind="local", scheme="path", host="", port=None, path=_absolute(text))
 
 
@@ -109,7 +111,8 @@ def _parse_url(text: str, scheme: str, rest: str) -> Remote:
     if "\\" in text:
         raise _refused(text, "an address has no backslash")
     if "?" in rest or "#" in rest:
-        raise _refused(text, "an address has no ? and no #; write them as %3F and %23 if they are part of the path")
+        advice = "Write them as %3F and %23 if they are part of the path."
+        raise _refused(text, "an address has no ? and no #", advice)
     authority, slash, path = rest.partition("/")
     decoded = _decode(text, path)
     if not slash or not path.strip("/"):
@@ -127,7 +130,8 @@ def _parse_url(text: str, scheme: str, rest: str) -> Remote:
 
 def _parse_file(text: str, authority: str, path: str) -> Remote:
     if authority.lower() not in ("", "localhost"):
-        raise _refused(text, "a file:// address names no other machine; use a path to a folder that is mounted here")
+        advice = "Use a path to a folder that is mounted here, or ssh:// to that machine."
+        raise _refused(text, "a file:// address names no other machine", advice)
     if _DRIVE.match(path[1:]):
         path = path[1:]
     return Remote(kind="local", scheme="file", host="", port=None, path=path)
@@ -136,7 +140,7 @@ def _parse_file(text: str, authority: str, path: str) -> Remote:
 def _parse_ssh(text: str, authority: str, path: str) -> Remote:
     login, at, address = authority.rpartition("@")
     if ":" in login:
-        raise _refused(text, "ssh takes no password from an address; use a key")
+        raise _refused(text, "ssh takes no password from an address", _USE_A_KEY)
     host, port = _host_and_port(text, address)
     user = _ssh_user(text, _decode(text, login)) if at else None
     return Remote(kind="ssh", scheme="ssh", host=host, port=port, path=path, username=user)
@@ -144,7 +148,7 @@ def _parse_ssh(text: str, authority: str, path: str) -> Remote:
 
 def _parse_scp(text: str, user: str, bracketed: str, path: str) -> Remote:
     if ":" in user:
-        raise _refused(text, "ssh takes no password from an address; use a key")
+        raise _refused(text, "ssh takes no password from an address", _USE_A_KEY)
     if path.startswith((":", "-")) or not path.strip("/"):
         raise _refused(text, "its path is missing, or begins with - or :")
     if " " in text or "\\" in text:
@@ -157,7 +161,7 @@ def _parse_http(text: str, scheme: str, authority: str, path: str) -> Remote:
     login, at, address = authority.rpartition("@")
     host, port = _host_and_port(text, address)
     if scheme == "http" and not is_loopback(host):
-        raise _refused(text, "http:// shows the login and the room to everybody on the way; use https://")
+        raise _refused(text, "http:// shows the login and the room to everybody on the way", "Use https:// instead.")
     user, colon, password = login.partition(":")
     return Remote(
         kind="http",
@@ -252,8 +256,8 @@ def _absolute(path: str) -> str:
 # Refusing
 
 
-def _refused(text: str, reason: str) -> InvalidRemote:
-    return InvalidRemote(remote=redact(text), reason=reason)
+def _refused(text: str, reason: str, advice: str = InvalidRemote.advice) -> InvalidRemote:
+    return InvalidRemote(remote=redact(text), reason=reason, advice=advice)
 
 
 def redact(text: str) -> str:

@@ -23,6 +23,7 @@ from peer_relay.errors import (
     RepositoryNotFound,
     TransportError,
     Unreachable,
+    in_quotes,
 )
 from peer_relay.git.words import clean
 
@@ -60,7 +61,7 @@ class Answer:
             phrase = f" {HTTPStatus(self.status).phrase}"
         except ValueError:
             phrase = ""
-        return f"HTTP {self.status}{phrase}" + (f": {self.words.rstrip('.')}" if self.words else "")
+        return f"HTTP {self.status}{phrase}" + (f": {in_quotes(self.words.rstrip('.'))}" if self.words else "")
 
     @property
     def is_final(self) -> bool:
@@ -80,13 +81,13 @@ def status_error(remote: str, answer: Answer, now: datetime) -> TransportError: 
     if status == HTTPStatus.TOO_MANY_REQUESTS or (pause is not None and status in (403, 503)):
         return RateLimited(remote=remote, retry_after_s=retry_after_s(pause, now))
     if 300 <= status < 400:
-        return NotAGitServer(remote=remote, reason=_redirect(answer))
+        return _redirected(remote, answer)
     if status == HTTPStatus.FORBIDDEN:
         return AccessDenied(remote=remote, act=answer.act, reason=answer.reason)
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         return RepositoryNotFound(remote=remote)
     if status >= 500:
-        return Unreachable(remote=remote, reason=answer.reason)
+        return Unreachable(remote=remote, reason=answer.reason, advice="Wait: the fault is the host's own.")
     if answer.is_push and status >= 400:
         return PushRefused(remote=remote, words=answer.reason)
     return NotAGitServer(remote=remote, reason=answer.reason)
@@ -106,8 +107,8 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
     return float(min(max(0, math.ceil(seconds.total_seconds())), _LONGEST_PAUSE_S))
 
 
-def _redirect(answer: Answer) -> str:
-    """Return the clause that names the new address without anything secret in it."""
+def _redirected(remote: str, answer: Answer) -> NotAGitServer:
+    """Return the error that names the new address without anything secret in it."""
     location = answer.headers.get("Location", "")
     try:
         target = urlsplit(urljoin(answer.url, location))
@@ -115,7 +116,8 @@ def _redirect(answer: Answer) -> str:
     except ValueError:
         location = ""
     if not location:
-        return f"{answer.reason} without an address"
+        return NotAGitServer(remote=remote, reason=f"{answer.reason} without an address")
     path = re.sub(r"/(info/refs|git-upload-pack|git-receive-pack)$", "", target.path)
     shown = clean(f"{target.scheme}://{host}{path}", limit=_SHOWN_LIMIT)
-    return f"it sends on to {shown}, which is not followed; use that address if you trust it"
+    reason = f"it sends on to {shown}, which is not followed"
+    return NotAGitServer(remote=remote, reason=reason, advice="Use that address if you trust it.")

@@ -61,7 +61,9 @@ def test_an_expected_error_is_one_line_and_the_status_of_its_kind(relay: FakeRel
     monkeypatch.setattr(app, "open_relay", fail)
     shown = run("log")
     assert (shown.exit_code, shown.stdout) == (5, "")
-    assert shown.stderr == "error: git.example cannot be reached: the name is\ufffd[2J not known.\n"
+    assert shown.stderr == (
+        "error: git.example cannot be reached: the name is\ufffd[2J not known. Check the network and the address.\n"
+    )
 
 
 def test_without_a_room_log_says_how_to_get_one() -> None:

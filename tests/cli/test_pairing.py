@@ -133,7 +133,9 @@ def test_the_same_name_for_another_room_is_refused_and_nothing_is_made(alice: Pe
         init(mailbox)
         shown = run("init", str(mailbox), "--me", "alice", "--peer", "carol", "--name", "alice-bob")
     assert (shown.exit_code, shown.stdout) == (1, "")
-    assert shown.stderr == "error: The name alice-bob is that of another saved room; choose another.\n"
+    assert shown.stderr == (
+        "error: The name alice-bob is that of another saved room. Choose another one with --name.\n"
+    )
     assert (len(branches(git, mailbox)), len(alice.saved)) == (1, 1)
 
 
@@ -152,8 +154,8 @@ def test_a_room_of_other_people_under_the_same_token_is_refused(
         shown = run("init", str(mailbox), "--me", "alice", "--peer", "carol")
     assert (shown.exit_code, shown.stdout, [path.stem for path in alice.saved]) == (1, "", ["alice-bob"])
     assert shown.stderr == (
-        "error: A room for this token exists already and pairs alice with bob. Use another token, or the names of that "
-        "room.\n"
+        "error: A room for this token exists already and pairs alice with bob. Use the names of that room, or another "
+        "token: `peer-relay token` makes one.\n"
     )
 
 
@@ -277,7 +279,8 @@ def test_a_relative_path_and_a_tilde_are_saved_as_the_place_that_they_meant(
         assert parse_invite(init("~/there.git", peer="carol")).remote == str(home / "there.git")
         shown = run("init", "~nobody-of-that-name/x", "--me", "alice", "--peer", "dave")
     assert shown.stderr == (
-        "error: The address of the mailbox begins with the home folder of a user that does not exist.\n"
+        "error: The address of the mailbox begins with the home folder of a user that does not exist. Write the whole "
+        "path.\n"
     )
 
 
@@ -315,7 +318,7 @@ def test_a_third_or_misspelt_peer_is_refused_by_name(alice: Person, bob: Person,
     assert (shown.exit_code, shown.stdout, bob.saved) == (1, "", [])
     assert shown.stderr == (
         f"error: {peer_id} is not a peer of this room, which pairs alice with bob. Set PEER_RELAY_PEER_ID to your own "
-        "of the two.\n"
+        "of the two, or run `peer-relay join` with an invite of your own.\n"
     )
 
 

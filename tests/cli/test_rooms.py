@@ -76,7 +76,7 @@ def test_a_room_can_be_named_and_renamed_but_not_over_another(rooms: Rooms) -> N
     assert rooms.names() == ["job"]
     with pytest.raises(InvalidSetting) as refused:
         rooms.save(room(2), "job")
-    assert str(refused.value) == "The name job is that of another saved room; choose another."
+    assert refused.value.what == "The name job is that of another saved room."
     assert (rooms.names(), rooms.load("job")) == (["job"], room(1))
 
 
@@ -91,13 +91,13 @@ def test_a_name_that_is_not_there_is_answered_with_those_that_are(rooms: Rooms, 
     rooms.save(room())
     with pytest.raises(InvalidSetting) as refused:
         rooms.load(name)
-    assert str(refused.value) == "PEER_RELAY_ROOM names no saved room; saved are: alice-bob."
+    assert refused.value.what == "PEER_RELAY_ROOM names no saved room; saved are: alice-bob."
 
 
 def test_without_any_room_the_folder_is_named(rooms: Rooms) -> None:
     with pytest.raises(InvalidSetting) as refused:
         rooms.load("alice-bob")
-    assert str(refused.value) == f"PEER_RELAY_ROOM names no saved room; none is saved in {rooms.folder}."
+    assert refused.value.what == f"PEER_RELAY_ROOM names no saved room; none is saved in {rooms.folder}."
 
 
 DAMAGED = {
@@ -139,7 +139,7 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StateUnusable) as refused:
         Rooms(tmp_path / "file" / "rooms").save(room())
-    assert str(refused.value) == f"{tmp_path / 'file' / 'rooms'} cannot be used: Not a directory."
+    assert refused.value.what == f"{tmp_path / 'file' / 'rooms'} cannot be used: Not a directory."
 
 
 def test_somebody_who_holds_the_lock_too_long_is_a_sentence(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ def test_somebody_who_holds_the_lock_too_long_is_a_sentence(rooms: Rooms, monkey
     lock = rooms.folder / ".lock"
     with FileLock(lock), pytest.raises(StateUnusable) as refused:
         rooms.save(room())
-    assert str(refused.value) == f"{lock} cannot be used: another peer-relay process holds it."
+    assert refused.value.what == f"{lock} cannot be used: another peer-relay process holds it."
 
 
 def _save(folder: Path, number: int) -> str:

@@ -14,6 +14,7 @@ import pytest
 from peer_relay.deadline import Deadline
 from peer_relay.errors import AuthenticationFailed, InvalidSetting
 from peer_relay.git.credentials import (
+    ADVICE,
     FROM_ADDRESS,
     FROM_GITHUB,
     FROM_HELPER,
@@ -128,7 +129,7 @@ def test_a_refusal_names_the_source_and_never_the_secret(
     transport = fault_server.transport(surroundings(**variables), login=login)
     with pytest.raises(AuthenticationFailed) as caught:
         transport.read_ref(REF, deadline())
-    assert str(caught.value) == f"{fault_server.url()} refused the login: {source}."
+    assert str(caught.value) == f"{fault_server.url()} refused the login: {source}. {ADVICE[source]}"
     assert fault_server.asked == [LISTING]
     assert "word" not in f"{transport!r} {transport.__dict__!r}".replace("password", "")
     transport.close()
@@ -294,7 +295,7 @@ def test_the_ssh_program_is_found(variables: dict[str, str], words: tuple[str, .
 def test_an_open_quote_in_the_ssh_command_is_named() -> None:
     with pytest.raises(InvalidSetting) as caught:
         surroundings(GIT_SSH_COMMAND="ssh -i 'a key")
-    assert str(caught.value) == "GIT_SSH_COMMAND has a quote that is not closed."
+    assert str(caught.value) == "GIT_SSH_COMMAND has a quote that is not closed. Close it, or unset the variable."
 
 
 @pytest.mark.parametrize(

@@ -105,17 +105,17 @@ LOST: dict[str, tuple[Fault, str]] = {
     "answer cut off": (cut, "the connection broke off"),
     "502": (answers(502), "HTTP 502 Bad Gateway"),
     "503": (answers(503, Retry_After="5"), "HTTP 503 Service Unavailable"),
-    "504": (answers(504, b"upstream", Content_Type="text/plain"), "HTTP 504 Gateway Timeout: upstream"),
+    "504": (answers(504, b"upstream", Content_Type="text/plain"), 'HTTP 504 Gateway Timeout: "upstream"'),
     "408": (answers(408), "HTTP 408 Request Timeout"),
     "empty": (result(b""), "the connection was closed without a word"),
     "flush only": (result(b"0000"), NO_REPORT),
     "empty report": (result(report()), NO_REPORT),
     "another branch": (result(report(b"unpack ok\n", b"ok refs/heads/other\n")), NO_REPORT),
     "no reason": (result(report(b"unpack ok\n", b"ng " + REF + b"\n")), "its answer is not git's protocol"),
-    "odd status": (result(report(b"unpack ok\n", b"maybe " + REF + b"\n")), "invalid ref status b'maybe'"),
-    "outage": (result(report(b"unpack ok\n", b"ng " + REF + b" failure\n")), "failure"),
-    "progress only": (result(band(2, b"Internal Server Error\n") + b"0000"), "Internal Server Error"),
-    "fatal": (result(band(3, b"Internal Server Error\n") + b"0000"), "Internal Server Error"),
+    "odd status": (result(report(b"unpack ok\n", b"maybe " + REF + b"\n")), "its answer is not git's protocol"),
+    "outage": (result(report(b"unpack ok\n", b"ng " + REF + b" failure\n")), '"failure"'),
+    "progress only": (result(band(2, b"Internal Server Error\n") + b"0000"), '"Internal Server Error"'),
+    "fatal": (result(band(3, b"Internal Server Error\n") + b"0000"), '"Internal Server Error"'),
     "odd channel": (result(band(7, b"x") + b"0000"), "its answer is not git's protocol"),
     "web page": (answers(200, b"<html>", Content_Type="text/html"), "it answers with text/html"),
     "empty web page": (answers(200), "it answers with something without a type"),
@@ -392,7 +392,7 @@ def test_a_repository_that_cannot_be_written_is_a_missing_permission(fault_serve
     fault_server.faults[PUSHING] = result(report(b"unpack unable to create temporary object directory\n"))
     error = outcome(fault_server)
     assert isinstance(error, AccessDenied)
-    assert (error.act, error.reason) == ("write", "unpack unable to create temporary object directory")
+    assert (error.act, error.reason) == ("write", '"unpack unable to create temporary object directory"')
 
 
 @pytest.mark.parametrize(

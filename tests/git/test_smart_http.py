@@ -158,10 +158,8 @@ def test_a_server_without_a_trusted_certificate_is_not_talked_to(http_server: Ht
     transport = HttpTransport(remote, NetworkEnvironment(git_username="me", git_password="word"))
     error = failure(lambda: read(transport))
     assert isinstance(error, Unreachable)
-    assert re.fullmatch(
-        r"its certificate is not trusted \(.*\); if it should be, name the authority's file in SSL_CERT_FILE",
-        error.reason,
-    )
+    assert re.fullmatch(r"its certificate is not trusted \(.*\)", error.reason)
+    assert error.advice == "If it should be, name the authority's file in SSL_CERT_FILE."
     transport.close()
     missing = str(tmp_path / "authorities.pem")
     transport = HttpTransport(remote, NetworkEnvironment(ca_file=missing))
@@ -229,7 +227,7 @@ def test_a_full_disk_is_this_machines_fault(fault_server: FaultServer) -> None:
     transport = fault_server.transport()
     push_first(transport)
     error = failure(lambda: transport.fetch(FetchRequest(ref=REF), Full(), deadline()))
-    assert str(error) == "/tmp/pack cannot be used: No space left on device."  # noqa: S108 - only a name
+    assert error.what == "/tmp/pack cannot be used: No space left on device."  # noqa: S108 - only a name
     assert isinstance(error, StateUnusable)
     transport.close()
 
@@ -261,6 +259,9 @@ def test_a_connection_that_the_server_closed_is_replaced(fault_server: FaultServ
 # Servers that are no git servers, or do not want to be one now
 
 
+THEIRS = "Wait: the fault is the host's own."
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "expected"),
     [
@@ -273,8 +274,8 @@ def test_a_connection_that_the_server_closed_is_replaced(fault_server: FaultServ
         (429, {"Retry-After": "7"}, RateLimited(remote="R", retry_after_s=7.0)),
         (403, {"Retry-After": "7"}, RateLimited(remote="R", retry_after_s=7.0)),
         (503, {"Retry-After": "soon"}, RateLimited(remote="R", retry_after_s=None)),
-        (503, {}, Unreachable(remote="R", reason="HTTP 503 Service Unavailable")),
-        (500, {}, Unreachable(remote="R", reason="HTTP 500 Internal Server Error")),
+        (503, {}, Unreachable(remote="R", reason="HTTP 503 Service Unavailable", advice=THEIRS)),
+        (500, {}, Unreachable(remote="R", reason="HTTP 500 Internal Server Error", advice=THEIRS)),
         (302, {}, NotAGitServer(remote="R", reason="HTTP 302 Found without an address")),
         (302, {"Location": "http://[x/"}, NotAGitServer(remote="R", reason="HTTP 302 Found without an address")),
     ],
@@ -299,8 +300,8 @@ def test_a_text_beside_a_status_is_quoted(fault_server: FaultServer) -> None:
     transport = fault_server.transport(NetworkEnvironment(git_username="me", git_password="word"))
     error = failure(lambda: push_first(transport))
     assert isinstance(error, AccessDenied)
-    assert error.reason.startswith("HTTP 403 Forbidden: Write access to [hidden] not granted. xxxx")
-    assert error.reason.endswith("…")
+    assert error.reason.startswith('HTTP 403 Forbidden: "Write access to [hidden] not granted. xxxx')
+    assert error.reason.endswith('…"')
     assert len(error.reason) < 700
     transport.close()
 
@@ -340,10 +341,8 @@ def test_a_redirect_is_refused_and_not_followed(fault_server: FaultServer, tmp_p
     transport = fault_server.transport(NetworkEnvironment(git_username="me", git_password="word"))
     error = failure(lambda: read(transport))
     assert isinstance(error, NotAGitServer)
-    assert error.reason == (
-        f"it sends on to http://127.0.0.1:{other.server_port}/new.git, which is not followed; use that address if you "
-        "trust it"
-    )
+    assert error.reason == f"it sends on to http://127.0.0.1:{other.server_port}/new.git, which is not followed"
+    assert error.advice == "Use that address if you trust it."
     assert other.requests == []
     other.close()
     transport.close()
@@ -462,7 +461,7 @@ def test_the_deadline_holds_on_a_server_that_is_silent_or_trickles(
     started = time.monotonic()
     error = failure(lambda: read(transport, 0.6))
     assert 0.5 < time.monotonic() - started < 3
-    assert str(error) == f"{transport.remote} did not answer within 0.6 seconds."
+    assert error.what == f"{transport.remote} did not answer within 0.6 seconds."
     assert isinstance(error, DeadlineExceeded)
     fault_server.faults.clear()
     read(transport)
@@ -521,14 +520,14 @@ def test_an_expired_deadline_contacts_nobody(fault_server: FaultServer) -> None:
 
 def test_nobody_listening_and_a_name_that_does_not_exist_are_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     transport = HttpTransport(parse_remote("http://127.0.0.1:1/x"), NetworkEnvironment())
-    assert str(failure(lambda: read(transport))) == "http://127.0.0.1:1/x cannot be reached: Connection refused."
+    assert failure(lambda: read(transport)).what == "http://127.0.0.1:1/x cannot be reached: Connection refused."
 
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     transport = HttpTransport(parse_remote("https://nowhere.example/x"), NetworkEnvironment())
-    assert str(failure(lambda: read(transport))) == (
+    assert failure(lambda: read(transport)).what == (
         "https://nowhere.example/x cannot be reached: its host name cannot be resolved."
     )
 
@@ -607,19 +606,19 @@ def test_a_proxy_with_a_login_is_gone_through(
 
 
 @pytest.mark.parametrize(
-    ("status", "reason"),
+    ("status", "reason", "advice"),
     [
-        (b"407 Proxy Authentication Required", "the proxy wants a login; put it into https_proxy"),
-        (b"502 Bad Gateway", "the proxy does not let it pass"),
+        (b"407 Proxy Authentication Required", "the proxy wants a login", "Put it into https_proxy."),
+        (b"502 Bad Gateway", "the proxy does not let it pass", "Check https_proxy, or name the host in no_proxy."),
     ],
 )
-def test_a_proxy_that_refuses_is_named(status: bytes, reason: str) -> None:
+def test_a_proxy_that_refuses_is_named(status: bytes, reason: str, advice: str) -> None:
     tunnel = Tunnel(0, status)
     environment = NetworkEnvironment(proxies={"https": f"http://127.0.0.1:{tunnel.port}"})
     transport = HttpTransport(parse_remote("https://host.example/x"), environment)
     error = failure(lambda: read(transport))
     assert isinstance(error, Unreachable)
-    assert error.reason == reason
+    assert (error.reason, error.advice) == (reason, advice)
     tunnel.join(10)
     tunnel.listener.close()
     transport.close()
@@ -630,8 +629,9 @@ def test_a_proxy_of_an_unknown_kind_is_named(proxy: str) -> None:
     transport = HttpTransport(parse_remote("https://host.example/x"), NetworkEnvironment(proxies={"all": proxy}))
     error = failure(lambda: read(transport))
     assert isinstance(error, Unreachable)
-    assert error.reason == (
-        "the proxy of the environment cannot be used; give its http:// or https:// address in https_proxy"
+    assert (error.reason, error.advice) == (
+        "the proxy of the environment cannot be used",
+        "Give its http:// or https:// address in https_proxy.",
     )
 
 

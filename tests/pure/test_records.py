@@ -158,7 +158,7 @@ def test_a_file_that_is_not_a_canonical_question_is_refused(case: str) -> None:
     change, message = REFUSED_BYTES[case]
     with pytest.raises(InvalidRecord) as caught:
         parse(Question, change(golden("question.json")))
-    assert str(caught.value) == f"This question cannot be stored: {message}."
+    assert caught.value.what == f"This question cannot be stored: {message}."
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_file_that_is_not_a_canonical_question_is_refused(case: str) -> None:
 def test_a_file_that_is_not_a_canonical_answer_is_refused(change: Callable[[bytes], bytes], message: str) -> None:
     with pytest.raises(InvalidRecord) as caught:
         parse(Answer, change(golden("answer.json")))
-    assert str(caught.value) == f"This answer cannot be stored: {message}."
+    assert caught.value.what == f"This answer cannot be stored: {message}."
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_file_that_is_not_a_canonical_room_is_refused(change: Callable[[bytes]
     with pytest.raises(UnsupportedFormat if message is None else InvalidRecord) as caught:
         parse(Room, change(golden("room.json")))
     if message is not None:
-        assert str(caught.value) == f"This room cannot be stored: {message}."
+        assert caught.value.what == f"This room cannot be stored: {message}."
 
 
 @pytest.mark.parametrize(

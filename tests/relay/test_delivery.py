@@ -46,8 +46,8 @@ def refuse(*refused: str) -> object:
 
 def set_aside_note(question_id: str, words: str, what: str = "The question") -> str:
     return (
-        f"{what} {question_id} was set aside because the mailbox refuses it: {words}. A person can retry or drop it "
-        "with `peer-relay outbox`."
+        f'{what} {question_id} was set aside because the mailbox refuses it: "{words}". A person decides with '
+        f"`peer-relay outbox --retry {question_id}` or `--drop {question_id}`."
     )
 
 
@@ -199,7 +199,7 @@ def test_an_answer_to_a_question_that_a_new_history_lacks_is_set_aside(
     (bob.folder / "checkpoint.json").unlink()  # with it goes the memory of the old history
     bob.store.unreachable = None
     assert bob.relay.deliver() is True
-    words = str(UnknownQuestion(question_id=asked.question_id)).rstrip(".")
+    words = UnknownQuestion(question_id=asked.question_id).what.rstrip(".")
     assert bob.relay.questions().notes == (set_aside_note(asked.question_id, words, "The answer to question"),)
 
 
@@ -492,8 +492,8 @@ def test_records_stay_queued_while_the_branch_is_refused_and_go_out_when_it_is_v
     junk = mailbox.push_junk()
     asked = alice.relay.ask("Why?")
     refused = (
-        f"Commit {junk} of the room is refused: it is not in the form of a room's commits. Nothing from it on is read; "
-        "ask your peer and look at it with git."
+        f"Commit {junk} of the room is refused, and nothing from it on is read: it is not in the form of a room's "
+        "commits. Ask your peer who wrote it, and look at it with `git show` in a clone of the mailbox."
     )
     assert asked == Sent(asked.question_id, delivered=False, notes=(refused, QUEUED))
     for _ in range(2):

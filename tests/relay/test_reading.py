@@ -276,7 +276,8 @@ def test_what_is_no_id_is_refused_before_any_contact(alice: MemoryMachine, quest
     with pytest.raises(InvalidRecord) as caught:
         alice.relay.answers(question_id=question_id)
     assert str(caught.value) == (
-        "This request cannot be stored: question_id must be an id as a tool returned it, 26 capital letters and digits."
+        "This request cannot be carried out: question_id must be an id as a tool returned it, 26 capital letters and "
+        "digits. Correct that and send it again."
     )
     assert alice.store.listings == 0
 
