@@ -18,6 +18,7 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, ValidationError
 
 from peer_relay.errors import PeerRelayError
+from peer_relay.pacing import pauses_s
 from peer_relay.server import results
 from peer_relay.server.stderr import place_of, say
 from peer_relay.server.tools import (
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
     _CarryOut = Callable[[ServerRequestContext[Any], Any], Awaitable[BaseModel]]
 
 T = TypeVar("T")
-
-_FIRST_PAUSE_S = 1.0
-_LONGEST_PAUSE_S = 5.0
 
 
 class Calls:
@@ -121,7 +119,7 @@ class Calls:
     ) -> Listing[T]:
         """Look until there is something, `wait_s` seconds at most, and tell the client meanwhile that it goes on."""
         begun = anyio.current_time()
-        pause_s = _FIRST_PAUSE_S
+        pauses = pauses_s()
         notes: dict[str, None] = {}
         while True:
             listing = await self._on_relay(look)
@@ -132,8 +130,7 @@ class Calls:
             # Some notes are given once; the one look that gets them need not be the last.
             notes.update(dict.fromkeys(listing.notes))
             await context.session.report_progress(waited, wait_s, "Nothing yet.")
-            await anyio.sleep(min(pause_s, wait_s - waited))
-            pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
+            await anyio.sleep(min(next(pauses), wait_s - waited))
 
     async def _on_relay(self, act: Callable[[Relay], T]) -> T:
         return await to_thread.run_sync(lambda: act(self._mailbox.relay()), abandon_on_cancel=True)
