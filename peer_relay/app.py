@@ -6,7 +6,6 @@ Nothing here reads the environment; the faces hand it in. Nothing is contacted b
 from __future__ import annotations
 
 import contextlib
-import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from peer_relay.git.create import create_repository
 from peer_relay.git.environment import NetworkEnvironment
 from peer_relay.git.remote import Remote, parse_remote
 from peer_relay.git.store import GitStore
-from peer_relay.ids import PEER_PATTERN
+from peer_relay.ids import check_peer_id
 from peer_relay.keys import TOKEN_BYTES, RoomKeys, format_token
 from peer_relay.local_state import LocalState
 from peer_relay.records import FORMAT, Room, make
@@ -107,7 +106,7 @@ def create_room(config: RelayConfig, other: str, environ: Mapping[str, str], obs
         RoomExists: the token's room pairs others.
         InvalidSetting, InvalidToken, InvalidRemote, TransportError, MailboxError: the room was not created.
     """
-    _check_peer_id(other)
+    check_peer_id(other)
     if other == config.peer_id:
         advice = "Choose two different names for --me and --peer."
         raise InvalidSetting(name="The other peer's id", reason="must differ from your own", advice=advice)
@@ -146,22 +145,13 @@ def assemble(config: RelayConfig, environ: Mapping[str, str], observer: Observer
     Raises:
         InvalidToken, InvalidRemote, InvalidSetting: found without any contact.
     """
-    _check_peer_id(config.peer_id)
+    check_peer_id(config.peer_id)
     keys = RoomKeys.from_token(config.token)
     remote = parse_remote(config.remote)
     state = LocalState(folder_of(config.home, keys.room_id, config.peer_id))
     transport = connect(remote, NetworkEnvironment.from_environ(environ), observer)
     store = GitStore(transport, Clone(state.clone_folder, transport.remote), keys)
     return Parts(remote, keys, state, transport, store, Clock())
-
-
-def _check_peer_id(peer_id: str) -> None:
-    if re.fullmatch(PEER_PATTERN, peer_id) is None:
-        raise InvalidSetting(
-            name="The peer id",
-            reason="must be 1 to 32 characters a-z, 0-9 and -, and must not begin with -",
-            advice="Set PEER_RELAY_PEER_ID to your own name in the room.",
-        )
 
 
 def _find_or_create(parts: Parts, wanted: Room, deadline: Deadline) -> Room:
