@@ -42,7 +42,8 @@ _SMALLEST_ENTRY_BYTES = 9
 # git itself builds no longer chains of deltas than 4,095.
 _LONGEST_CHAIN = 4_096
 _LOOSE_PEEK_BYTES = 256
-_REMEMBERED = 16
+# More than the folders on the way to a file, of a commit and of the one before it.
+_REMEMBERED = 8
 # The pack goes no further than to this machine's own disk.
 _COMPRESSION = 1
 
@@ -65,7 +66,7 @@ class Collector:
         self._most = 0
         self._seen: set[bytes] = set()
         self._names: list[ObjectID] = []
-        # In a line each commit is looked at for itself and right before as the base of the next.
+        # In a line each commit is looked at twice in a row: as the base of the one after it, and for itself.
         self._commit = lru_cache(_REMEMBERED)(self._read_commit)
         self._entries = lru_cache(_REMEMBERED)(self._read_entries)
 
