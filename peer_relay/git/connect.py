@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from peer_relay.git.observed import ObservedTransport
+
 if TYPE_CHECKING:
     from peer_relay.git.environment import NetworkEnvironment
     from peer_relay.git.observed import Observer
@@ -15,13 +17,19 @@ if TYPE_CHECKING:
     from peer_relay.git.transport import Transport
 
 
-def connect(remote: Remote, environment: NetworkEnvironment, observer: Observer | None = None) -> Transport:  # noqa: ARG001 - used soon
+def connect(remote: Remote, environment: NetworkEnvironment, observer: Observer | None = None) -> Transport:
     """Return a transport for an accepted address. Nothing is contacted before its first call.
 
     Args:
         remote: what `parse_remote` returned.
         environment: the surroundings, made by a face.
+        observer: is told of everything that the transport does.
     """
+    transport = _transport_for(remote, environment)
+    return transport if observer is None else ObservedTransport(transport, observer)
+
+
+def _transport_for(remote: Remote, environment: NetworkEnvironment) -> Transport:
     if remote.kind == "http":
         from peer_relay.git.http import HttpTransport  # noqa: PLC0415 - see above
 

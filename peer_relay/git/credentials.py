@@ -79,13 +79,19 @@ class Login:
 
 
 class Logins:
-    """The logins of one remote, and which of them an operation uses."""
+    """The logins of one remote, and which of them an operation uses.
+
+    Attributes:
+        current: what is sent, or None.
+        accepted: the name of what was last let in; empty before there was a contact.
+    """
 
     def __init__(self, remote: Remote, environment: NetworkEnvironment) -> None:
         self._remote = remote
         self._environment = environment
         self._attempts = 0
         self.current = configured_login(remote, environment)
+        self.accepted = ""
 
     def begin_operation(self) -> None:
         """Start counting attempts anew. A login that worked stays."""
@@ -127,6 +133,8 @@ def configured_login(remote: Remote, environment: NetworkEnvironment) -> Login |
 
 def ask_helper(remote: Remote, environment: NetworkEnvironment, deadline: Deadline) -> Login | None:
     """Ask git's credential helper without letting it ask a person; None if it knows nothing or there is no git."""
+    if environment.is_anonymous:
+        return None
     git = shutil.which("git", path=environment.environ.get("PATH", os.defpath))
     if git is None or not os.path.isabs(git):  # noqa: PTH117 - on Windows a relative hit is one in the working folder
         return None

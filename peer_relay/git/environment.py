@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from peer_relay.errors import InvalidSetting
@@ -32,6 +32,7 @@ class NetworkEnvironment:
         ssh_command: the words of `GIT_SSH_COMMAND`, or the one program of `GIT_SSH`; empty for the default.
         proxies: proxy addresses by `http`, `https` and `all`, and the exceptions by `no`, as in urllib.
         ca_file: a file with the only certificate authorities to trust; None for the system's.
+        is_anonymous: whether git's credential helper must not be asked for a login.
     """
 
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -41,6 +42,7 @@ class NetworkEnvironment:
     ssh_command: tuple[str, ...] = ()
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     ca_file: str | None = None
+    is_anonymous: bool = False
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -59,6 +61,10 @@ class NetworkEnvironment:
             proxies=_proxies(environ),
             ca_file=next((given[name] for name in _CA_VARIABLES if name in given), None),
         )
+
+    def anonymous(self) -> Self:
+        """Return the same surroundings of somebody who has no login for any git server."""
+        return replace(self, git_username=None, git_password=None, github_token=None, is_anonymous=True)
 
 
 def _ssh_command(given: Mapping[str, str]) -> tuple[str, ...]:

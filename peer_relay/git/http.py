@@ -64,6 +64,11 @@ class HttpTransport(SmartTransport):
         self._ca_file = environment.ca_file
         self._connections = _Connections(remote, environment)
 
+    @property
+    def login(self) -> str:
+        """See `Transport.login`: where the login that the server accepted came from."""
+        return self._connections.logins.accepted
+
     def close(self) -> None:
         """See `Transport.close`."""
         self._connections.close()
@@ -176,6 +181,7 @@ class _Client(AbstractHttpGitClient):
         if content_type != _expected_type(url, headers):
             shown = clean(content_type, limit=60) or "something without a type"
             raise NotAGitServer(remote=self._operation.remote, reason=f"it answers with {shown}")
+        self._connections.logins.accept()
         return _Reply(content_type), io.BufferedReader(_Body(response, self._operation), _CHUNK_BYTES).read
 
     def _exchange(self, url: str, headers: dict[str, str], data: Body) -> BaseHTTPResponse:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,10 +27,10 @@ from dulwich.file import FileLocked, GitFile, adjust_shared_perm
 from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.objects import ObjectID, valid_hexsha
 from dulwich.pack import PackFileDisappeared
-from dulwich.refs import DiskRefsContainer, Ref
+from dulwich.refs import HEADREF, LOCAL_BRANCH_PREFIX, SYMREF, DiskRefsContainer, Ref, check_ref_format
 from dulwich.repo import InvalidWorktreeConfiguration, Repo, UnsupportedExtension, UnsupportedVersion
 
-from peer_relay.disk import sync_folder
+from peer_relay.disk import reason_of, sync_folder
 from peer_relay.errors import (
     AccessDenied,
     BranchLocked,
@@ -62,6 +63,8 @@ _LOCK_WAIT_S = 0.01
 # A push holds the lock for milliseconds, so one that is this old was left behind.
 _ABANDONED_S = 600.0
 _REF_BYTES = 1024
+_PROBE_BYTES = 4096
+_PLAIN_FORM = "Make the mailbox with `git init --bare` and no other options."
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -77,6 +80,11 @@ class LocalTransport:
         """The path as it may be shown."""
         return self._display
 
+    @property
+    def login(self) -> str:
+        """What lets this process in: nothing but the system."""
+        return "file permissions of this machine's user"
+
     def close(self) -> None:
         """Do nothing: nothing is kept between calls."""
 
@@ -90,6 +98,7 @@ class LocalTransport:
         """Write what the clone lacks as one pack; see `Transport.fetch`."""
         start = sink.tell()
         with self._errors("read"):
+            self._check(deadline)
             try:
                 return self._fetch(request, sink, deadline)
             except (KeyError, PackFileDisappeared, FileNotFoundError):
@@ -108,6 +117,27 @@ class LocalTransport:
                 return
             write_loose(repo.object_store, objects, durable=True)
             self._swap(repo, ref, expected, new, deadline)
+
+    def check_write(self, ref: bytes, deadline: Deadline) -> None:
+        """Write where a push would, and take it away again; see `Transport.check_write`."""
+        with self._errors("write"), self._open() as repo:
+            self._check(deadline)
+            self._refuse_conflict(repo, ref, _ref_path(repo, ref))
+            folder = _ref_path(repo, ref).parent
+            while not folder.exists():
+                folder = folder.parent
+            for each in (Path(repo.object_store.path), folder):
+                _write_and_forget(each)
+
+    def default_branch(self, deadline: Deadline) -> bytes | None:
+        """Return the branch that the file HEAD names; see `Transport.default_branch`."""
+        with self._errors("read"), self._open() as repo:
+            self._check(deadline)
+            with _ref_path(repo, HEADREF).open("rb") as file:
+                name = file.read(_REF_BYTES).removeprefix(SYMREF).rstrip(b"\r\n")
+            if not name.startswith(LOCAL_BRANCH_PREFIX) or not check_ref_format(Ref(name)):
+                return None
+            return name if _ref_path(repo, name).is_file() or Ref(name) in repo.refs.get_packed_refs() else None
 
     # -----------------------------------------------------------------------------------------------------------------
     # Reading
@@ -132,7 +162,7 @@ class LocalTransport:
             return repo
         repo.close()
         reason = "the repository is of a newer form, with SHA-256 names or a reftable"
-        raise NotAGitServer(remote=self._display, reason=reason)
+        raise NotAGitServer(remote=self._display, reason=reason, advice=_PLAIN_FORM)
 
     def _read(self, repo: Repo, ref: bytes) -> bytes | None:
         """Return where a branch points to.
@@ -177,7 +207,7 @@ class LocalTransport:
             for folder in [path.parent, *created]:
                 sync_folder(folder)
         except OSError as error:
-            raise OutcomeUnknown(remote=self._display, reason=_reason(error)) from error
+            raise OutcomeUnknown(remote=self._display, reason=reason_of(error)) from error
 
     def _make_folders(self, folder: Path, permissions: SharedPerm | None) -> list[Path]:
         """Make a branch's folders and return those whose list of names has changed."""
@@ -205,7 +235,7 @@ class LocalTransport:
         with suppress(FileNotFoundError):
             age_s = time.time() - lock.stat().st_mtime
         if age_s > _ABANDONED_S:
-            reason = f"its lock {lock} is {age_s / 60:.0f} minutes old; remove that file if no git is at work there"
+            reason = f"its lock {lock} is {age_s / 60:.0f} minutes old"
             raise BranchLocked(remote=self._display, reason=reason)
         if deadline.remaining_s() <= _LOCK_WAIT_S:
             raise BranchLocked(remote=self._display, reason=f"another program holds its lock {lock}")
@@ -235,19 +265,20 @@ class LocalTransport:
         except NotGitRepository as error:
             raise RepositoryNotFound(remote=self._display) from error
         except (UnsupportedVersion, UnsupportedExtension, InvalidWorktreeConfiguration) as error:
-            raise NotAGitServer(remote=self._display, reason="the repository needs a newer git") from error
+            reason = "the repository needs a newer git"
+            raise NotAGitServer(remote=self._display, reason=reason, advice=_PLAIN_FORM) from error
         except DAMAGE as error:
-            reason = f"an object or file of the repository cannot be read: {type(error).__name__}"
+            reason = "an object or file of the repository cannot be read"
             raise MalformedPack(remote=self._display, reason=reason) from error
         except OSError as error:
             raise self._system_error(act, error) from error
 
     def _system_error(self, act: str, error: OSError) -> TransportError:
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-            return AccessDenied(remote=self._display, act=act, reason=_reason(error))
+            return AccessDenied(remote=self._display, act=act, reason=reason_of(error))
         if error.errno in _FULL:
-            return PushRefused(remote=self._display, words=_reason(error))
-        return Unreachable(remote=self._display, reason=_reason(error))
+            return PushRefused(remote=self._display, words=reason_of(error))
+        return Unreachable(remote=self._display, reason=reason_of(error))
 
 
 def _ref_path(repo: Repo, ref: bytes) -> Path:
@@ -255,5 +286,9 @@ def _ref_path(repo: Repo, ref: bytes) -> Path:
     return Path(os.fsdecode(repo.refs.refpath(Ref(ref))))
 
 
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__
+def _write_and_forget(folder: Path) -> None:
+    """Write a little to a folder's file system, in a file that git would not take for an object or a branch."""
+    with tempfile.TemporaryFile(dir=folder, prefix="tmp_obj_", suffix=".lock") as file:
+        file.write(bytes(_PROBE_BYTES))
+        file.flush()
+        os.fsync(file.fileno())

@@ -20,18 +20,19 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from dulwich.errors import GitProtocolError, HangupException, SendPackError
 from dulwich.objects import ZERO_SHA, ObjectID
 from dulwich.pack import full_unpacked_object
-from dulwich.refs import Ref
+from dulwich.refs import HEADREF, LOCAL_BRANCH_PREFIX, Ref
 
+from peer_relay import disk
 from peer_relay.errors import (
     DeadlineExceeded,
     Moved,
     NotAGitServer,
     OutcomeUnknown,
     PeerRelayError,
-    StateUnusable,
     TooLarge,
     TransportError,
     Unreachable,
+    in_quotes,
 )
 from peer_relay.git.outcomes import contact_failure, push_refusal
 from peer_relay.git.transport import FetchReply, FetchRequest
@@ -54,7 +55,8 @@ _COMMIT_ID = re.compile(rb"[0-9a-f]{40}")
 _NOT_GIT: Final = "its answer is not git's protocol"
 # How dulwich's GitProtocolError begins when it is about framing and not about what the remote said.
 _GARBLED = re.compile(
-    r"Invalid pkt-line length|Length of pkt|unexpected (first line|number of packets)|unknown command"
+    r"Invalid pkt-line length|Length of pkt|unexpected (first line|number of packets)|unknown command|"
+    r"invalid (ref status|shallow line)|received more data after"
 )
 
 # What dulwich lets through when a remote breaks the protocol or the connection. TypeError, LookupError and the like
@@ -77,14 +79,16 @@ class Operation:
         remote: the address as it may be shown.
         act: `read` or `write`.
         deadline: by when it must end.
+        asks_how: whether a person wants to know how the login is made, and not only that it is.
         sent: whether the remote may have taken a push. What refuses the push for certain takes it back.
         late: whether it failed because the deadline had passed.
     """
 
-    def __init__(self, remote: str, act: str, deadline: Deadline) -> None:
+    def __init__(self, remote: str, act: str, deadline: Deadline, *, asks_how: bool = False) -> None:
         self.remote = remote
         self.act = act
         self.deadline = deadline
+        self.asks_how = asks_how
         self.sent = False
         self.late = False
         self._said = bytearray()
@@ -129,6 +133,11 @@ class SmartTransport(ABC):
     def remote(self) -> str:
         """The remote's address as it may be shown."""
         return self._remote.display
+
+    @property
+    @abstractmethod
+    def login(self) -> str:
+        """See `Transport.login`."""
 
     @abstractmethod
     def _open(self, operation: Operation) -> AbstractContextManager[GitClient]:
@@ -206,10 +215,29 @@ class SmartTransport(ABC):
             raise Moved(remote=self.remote)
         self._judge(result.ref_status, ref, operation.said)
 
+    def check_write(self, ref: bytes, deadline: Deadline) -> None:
+        """See `Transport.check_write`."""
+
+        def update_refs(refs: dict[Ref, ObjectID]) -> dict[Ref, ObjectID]:
+            self._commit_id(refs, ref)
+            return {}  # with which dulwich leaves, so that no pack is asked for
+
+        with self._contact(Operation(self.remote, "write", deadline, asks_how=True)) as client:
+            client.send_pack(self._path, update_refs, lambda *_, **__: (0, iter(())))
+
+    def default_branch(self, deadline: Deadline) -> bytes | None:
+        """See `Transport.default_branch`."""
+        with self._contact(Operation(self.remote, "read", deadline)) as client:
+            listing = client.get_refs(self._path, ref_prefix=[HEADREF])
+            exists = self._commit_id(listing.refs, HEADREF) is not None
+            name = listing.symrefs.get(HEADREF)
+        return bytes(name) if exists and name is not None and name.startswith(LOCAL_BRANCH_PREFIX) else None
+
     def _judge(self, statuses: Mapping[bytes, str | None] | None, ref: bytes, said: str) -> None:
         """Believe a push's report only if it names the branch."""
         if statuses is None or ref not in statuses:
-            reason = clean(said, secrets=self._secrets()).rstrip(".") or "it sent no report about the branch"
+            words = clean(said, secrets=self._secrets()).rstrip(".")
+            reason = in_quotes(words) if words else "it sent no report about the branch"
             raise OutcomeUnknown(remote=self.remote, reason=reason)
         refusal = statuses[ref]
         if refusal is not None:
@@ -305,8 +333,7 @@ class _BoundedSink:
         try:
             return self._sink.write(data)
         except OSError as error:
-            path = str(getattr(self._sink, "name", "A temporary file"))
-            raise StateUnusable(path=path, reason=error.strerror or "it cannot be written") from None
+            raise disk.unusable(self._sink, error) from None
 
 
 def _text(error: Exception) -> str:

@@ -5,7 +5,9 @@
    operation ends them, too. Nothing outlives `close`.
 3. What ssh writes to its standard error goes to a temporary file, because a pipe that nobody reads stops ssh. Only its
    end is read, and only to say why an operation failed.
-4. The words of `GIT_SSH_COMMAND` come first, so that its options win over these (the first one counts for OpenSSH).
+4. Only where a person asks how the login is made is ssh told to say it, because it then repeats the host's greeting,
+   too. None of that gets into the words that are shown once the login is made.
+5. The words of `GIT_SSH_COMMAND` come first, so that its options win over these (the first one counts for OpenSSH).
 
 The program is taken for OpenSSH, or for a script that passes its arguments on to it, unless it is called plink or
 tortoiseplink: those get their own options for the port and for not asking, and none of OpenSSH's.
@@ -43,7 +45,10 @@ _STDERR_BYTES = 8192
 _STDERR_LINES = 6
 _FETCH_SERVICE = "git-upload-pack"
 _PROTOCOL_VARIABLE = "GIT_PROTOCOL"
-_SETTINGS = ("ServerAliveInterval=5", "ServerAliveCountMax=3", "LogLevel=ERROR", f"SendEnv={_PROTOCOL_VARIABLE}")
+_SETTINGS = ("ServerAliveInterval=5", "ServerAliveCountMax=3", f"SendEnv={_PROTOCOL_VARIABLE}")
+# What OpenSSH says with LogLevel=VERBOSE: older ones without the method, and all of them more at the end.
+_LET_IN = re.compile(r'^Authenticated to .*?(?: using "(?P<method>[a-z0-9@.-]{1,60})")?\.\r?\n', re.MULTILINE)
+_TRAFFIC = re.compile(r"^(?:Transferred|Bytes per second): sent .*\n?", re.MULTILINE)
 _PUTTY = re.compile(r"(tortoise)?plink(\.exe)?", re.IGNORECASE)
 
 
@@ -55,6 +60,12 @@ class SshTransport(SmartTransport):
         self._environment = environment
         self._path = remote.path.encode()
         self._call: _Call | None = None
+        self._login = ""
+
+    @property
+    def login(self) -> str:
+        """See `Transport.login`: the program and, once a person asked and OpenSSH said so, the method."""
+        return self._login
 
     def close(self) -> None:
         """See `Transport.close`. Each operation has ended its own ssh, unless it is still going on."""
@@ -70,9 +81,11 @@ class SshTransport(SmartTransport):
             timer.start()
             try:
                 yield _Client(call)
+                self._login = self._login or call.program
             finally:
                 call.end()
                 timer.cancel()
+                self._login = f"{call.program} ({call.method})" if call.method else self._login
 
     def _last_words(self) -> str:
         return self._call.words if self._call is not None else ""
@@ -85,6 +98,8 @@ class _Call:
         self, remote: Remote, environment: NetworkEnvironment, operation: Operation, stderr: IO[bytes]
     ) -> None:
         self.words = ""
+        self.method: str | None = None
+        self._argv = environment.ssh_command or ("ssh",)
         self._remote = remote
         self._environment = environment
         self._operation = operation
@@ -93,13 +108,18 @@ class _Call:
         self._lock = threading.Lock()
         self._killed = False
 
+    @property
+    def program(self) -> str:
+        """The program's name as it may be shown."""
+        return clean(self._argv[0])
+
     def start(self, service: str, path: str) -> Protocol:
         """Run git's side of a conversation on the remote host and return ours.
 
         Raises:
             Unreachable: there is no ssh program.
         """
-        program, *rest = self._environment.ssh_command or ("ssh",)
+        program, *rest = self._argv
         environ = {name: value for name, value in self._environment.environ.items() if name != _PROTOCOL_VARIABLE}
         if service == _FETCH_SERVICE:
             environ[_PROTOCOL_VARIABLE] = "version=2"
@@ -108,7 +128,7 @@ class _Call:
             try:
                 self._process = started = process.start(argv, environ, stderr=self._stderr)
             except OSError as error:
-                raise self._no_program(program, error) from None
+                raise self._no_program(error) from None
             if self._killed:
                 process.kill(started)
         return self._conversation(started)
@@ -139,24 +159,29 @@ class _Call:
             process.end(self._process, _GRACE_S)
         size = self._stderr.seek(0, io.SEEK_END)
         self._stderr.seek(max(0, size - _STDERR_BYTES))
-        self.words = last_lines(self._stderr.read(), _STDERR_LINES)
+        said = self._stderr.read().decode("utf-8", "replace")
+        if self._operation.asks_how:
+            self.method, said = _method_and_rest(said)
+        self.words = last_lines(said, _STDERR_LINES)
 
     def _options(self, program: str) -> list[str]:
         port = self._remote.port
         if _PUTTY.fullmatch(re.split(r"[/\\]", program)[-1]):
             return ["-batch", *(["-P", str(port)] if port else [])]
         seconds = math.ceil(self._operation.deadline.remaining_s()) or 1
-        settings = ["BatchMode=yes", f"ConnectTimeout={seconds}", *_SETTINGS]
+        level = "VERBOSE" if self._operation.asks_how else "ERROR"
+        settings = ["BatchMode=yes", f"ConnectTimeout={seconds}", f"LogLevel={level}", *_SETTINGS]
         return ["-x", *chain(*(("-o", each) for each in settings)), *(["-p", str(port)] if port else [])]
 
     @property
     def _destination(self) -> str:
         return f"{self._remote.username}@{self._remote.host}" if self._remote.username else self._remote.host
 
-    def _no_program(self, program: str, error: OSError) -> Unreachable:
+    def _no_program(self, error: OSError) -> Unreachable:
         why = clean(error.strerror or "it does not start")
-        reason = f"the program {clean(program)} does not start ({why}); install OpenSSH, or name one in GIT_SSH_COMMAND"
-        return Unreachable(remote=self._operation.remote, reason=reason)
+        reason = f"the program {self.program} does not start ({why})"
+        advice = "Install OpenSSH, or name your ssh program in GIT_SSH_COMMAND."
+        return Unreachable(remote=self._operation.remote, reason=reason, advice=advice)
 
 
 class _Client(TraditionalGitClient):
@@ -179,6 +204,18 @@ class _Client(TraditionalGitClient):
 
 def _no() -> bool:
     return False
+
+
+def _method_and_rest(said: str) -> tuple[str | None, str]:
+    """Take apart what ssh wrote with LogLevel=VERBOSE.
+
+    Returns:
+        The method of the login, if it says so; and what it would have written without, as far as it comes after the
+        login: what comes before is the host's greeting.
+    """
+    let_in = _LET_IN.search(said)
+    rest = said if let_in is None else said[let_in.end() :]
+    return (let_in and let_in["method"]), _TRAFFIC.sub("", rest)
 
 
 def _quoted(path: str) -> str:

@@ -64,6 +64,10 @@ class Transport(Protocol):
     def remote(self) -> str:
         """The remote's address as it may be shown: no password in it."""
 
+    @property
+    def login(self) -> str:
+        """How the last contact was let in, as a short clause without anything secret; empty before there was one."""
+
     def read_ref(self, ref: bytes, deadline: Deadline) -> bytes | None:
         """Return the commit that a branch points to, or None if there is no such branch. One ref listing, no more.
 
@@ -93,6 +97,26 @@ class Transport(Protocol):
             PushRefused: the remote declined, with its own words.
             OutcomeUnknown: the objects were sent and no believable reply came.
             The errors of `read_ref`: nothing was changed.
+        """
+
+    def check_write(self, ref: bytes, deadline: Deadline) -> None:
+        """Go as far as a push to a branch goes before it sends anything. Nothing is left behind in the repository.
+
+        It shows whether this login may push at all. Not promised: what a remote decides only when it has a push, such
+        as a hook, a protected branch, or a full disk over there.
+
+        Raises:
+            The errors of `push`, without `Moved` and `OutcomeUnknown`.
+        """
+
+    def default_branch(self, deadline: Deadline) -> bytes | None:
+        """Return the full name of the branch that the repository's HEAD names. One ref listing, no more.
+
+        None if that branch does not exist, or if the remote does not say, as old ones do not. The name is the remote's
+        own, and has to be cleaned before it is shown.
+
+        Raises:
+            The errors of `read_ref`.
         """
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from peer_relay.git.credentials import (
     FROM_VARIABLES,
     NONE_FOUND,
     Login,
+    Logins,
     ask_helper,
     configured_login,
 )
@@ -82,6 +83,24 @@ def test_the_first_source_that_is_there_is_used(
     address: str, variables: dict[str, str], expected: Login | None
 ) -> None:
     assert configured_login(parse_remote(address), surroundings(**variables)) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "variables", "accepted"),
+    [
+        ("https://me:word@github.com/x", EVERYTHING, "the user name and password in the address"),
+        (GITHUB, EVERYTHING, "PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD"),
+        (GITHUB, without(*OWN), "GITHUB_TOKEN or GH_TOKEN"),
+        ("https://gitlab.com/x", without(*OWN), "no login was needed"),
+    ],
+)
+def test_a_login_that_was_accepted_is_called_by_its_source(
+    address: str, variables: dict[str, str], accepted: str
+) -> None:
+    logins = Logins(parse_remote(address), surroundings(**variables))
+    assert logins.accepted == ""
+    logins.accept()
+    assert logins.accepted == accepted
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -166,6 +185,7 @@ def test_the_helper_is_asked_only_after_a_refusal_and_its_login_is_kept(
     assert transport.read_ref(REF, deadline()) is None
     assert transport.read_ref(REF, deadline()) is None
     assert logins(fault_server) == [None] + [basic("me", "helper=word")] * 4
+    assert transport.login == "git's credential helper"
     assert (tmp_path / "argv").read_text() == "-c credential.interactive=false credential fill\n"
     host = fault_server.url().removeprefix("http://").partition("/")[0]
     assert (tmp_path / "stdin").read_text() == f"protocol=http\nhost={host}\npath=mailbox.git\nusername=hint\n\n"
@@ -179,6 +199,19 @@ def test_the_helper_is_asked_only_after_a_refusal_and_its_login_is_kept(
     }
     assert silent <= set(environment)
     assert [line for line in environment if line.startswith("PEER_RELAY_")] == []
+    transport.close()
+
+
+def test_somebody_anonymous_uses_no_login_and_asks_no_helper(
+    fault_server: FaultServer, helper: Callable[[str], dict[str, str]], tmp_path: Path
+) -> None:
+    fault_server.faults[LISTING] = demands(basic("me", "word"))
+    variables = helper(f"{RECORD} echo username=me; echo password=word")
+    transport = fault_server.transport(surroundings(**EVERYTHING | variables).anonymous())
+    with pytest.raises(AuthenticationFailed):
+        transport.read_ref(REF, deadline())
+    assert (logins(fault_server), transport.login) == ([None], "")
+    assert not (tmp_path / "argv").exists()
     transport.close()
 
 

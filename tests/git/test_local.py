@@ -158,13 +158,13 @@ def test_a_lock_that_stays_ends_with_the_deadline_and_is_not_broken(mailbox: Pat
     assert lock.exists()
 
 
-def test_an_abandoned_lock_is_named_at_once_with_the_remedy(mailbox: Path) -> None:
+def test_an_abandoned_lock_is_named_at_once(mailbox: Path) -> None:
     lock, step = lock_of(mailbox), line(1)[0]
     long_ago = time.time() - 1_800
     os.utime(lock, (long_ago, long_ago))
     with pytest.raises(BranchLocked) as caught:
         transport(mailbox).push(REF, None, step.name, step.objects, deadline())
-    assert caught.value.reason == f"its lock {lock} is 30 minutes old; remove that file if no git is at work there"
+    assert caught.value.reason == f"its lock {lock} is 30 minutes old"
     assert lock.exists()
 
 
@@ -202,6 +202,45 @@ def test_what_the_system_refuses_is_told_apart(
     monkeypatch.undo()
     assert transport(mailbox).read_ref(REF, deadline()) is None
     assert not [path for path in mailbox.rglob("*") if "tmp" in path.name or path.suffix == ".lock"]
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(28, PushRefused), (30, AccessDenied), (13, AccessDenied), (5, Unreachable)]
+)
+def test_what_the_system_refuses_shows_before_a_push(
+    mailbox: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: type[TransportError]
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    before = sorted(mailbox.rglob("*"))
+    monkeypatch.setattr("peer_relay.git.local.os.fsync", fail)
+    with pytest.raises(expected):
+        transport(mailbox).check_write(REF, deadline())
+    assert sorted(mailbox.rglob("*")) == before
+
+
+def test_a_branch_in_the_way_shows_before_a_push(mailbox: Path) -> None:
+    push(mailbox, line(1), ref=REF + b"/below")
+    with pytest.raises(PushRefused):
+        transport(mailbox).check_write(REF, deadline())
+    transport(mailbox).check_write(REF + b"/beside", deadline())
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"ref: refs/heads/main\n", b"ref: refs/heads/../../config", b"ref: refs/tags/x\n", b"ref: ", b"\0" * 41],
+)
+def test_a_head_that_names_no_branch_has_no_default_branch(mailbox: Path, head: bytes) -> None:
+    (mailbox / "HEAD").write_bytes(head)
+    assert transport(mailbox).default_branch(deadline()) is None
+
+
+def test_the_default_branch_is_found_when_it_is_packed(mailbox: Path) -> None:
+    push(mailbox, line(1), ref=b"refs/heads/main")
+    run_git("pack-refs", "--all", cwd=mailbox)
+    assert not (mailbox / "refs" / "heads" / "main").exists()
+    assert transport(mailbox).default_branch(deadline()) == b"refs/heads/main"
 
 
 def test_a_failure_after_the_branch_was_moved_leaves_the_outcome_open(

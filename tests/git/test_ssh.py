@@ -27,7 +27,7 @@ from peer_relay.errors import (
     Unreachable,
 )
 from peer_relay.git.environment import NetworkEnvironment
-from peer_relay.git.outcomes import GIT_MISSING, HOST_KEY_UNKNOWN, KEY_REFUSED
+from peer_relay.git.outcomes import GIT_MISSING, HOST_KEY_ADVICE, HOST_KEY_UNKNOWN, KEY_ADVICE, KEY_REFUSED
 from peer_relay.git.remote import parse_remote
 from peer_relay.git.ssh import SshTransport
 from peer_relay.git.transport import FetchReply, FetchRequest
@@ -90,8 +90,8 @@ def test_ssh_speaks_version_two_for_reading(ssh_server: SshServer, tmp_path: Pat
 @pytest.mark.parametrize(
     ("command", "kind", "text"),
     [
-        ("ssh_command_without_key", AuthenticationFailed, f"refused the login: {KEY_REFUSED}."),
-        ("ssh_command_unknown_host", Unreachable, f"cannot be reached: {HOST_KEY_UNKNOWN}."),
+        ("ssh_command_without_key", AuthenticationFailed, f"refused the login: {KEY_REFUSED}. {KEY_ADVICE}"),
+        ("ssh_command_unknown_host", Unreachable, f"cannot be reached: {HOST_KEY_UNKNOWN}. {HOST_KEY_ADVICE}"),
     ],
 )
 def test_a_key_that_is_not_accepted_has_a_sentence(
@@ -113,8 +113,8 @@ def test_a_repository_that_is_not_there_is_not_found(ssh_server: SshServer, tmp_
 def test_nobody_listening_is_unreachable(ssh_server: SshServer) -> None:
     transport = transport_to("ssh://me@127.0.0.1:1/x", ssh_server.ssh_command)
     error = failure(lambda: transport.read_ref(REF, deadline()))
-    assert str(error) == (
-        "ssh://me@127.0.0.1:1/x cannot be reached: ssh: connect to host 127.0.0.1 port 1: Connection refused."
+    assert error.what == (
+        'ssh://me@127.0.0.1:1/x cannot be reached: "ssh: connect to host 127.0.0.1 port 1: Connection refused".'
     )
 
 
@@ -181,8 +181,8 @@ def test_the_arguments_are_those_of_openssh_or_of_plink(tmp_path: Path) -> None:
         "plink": "-batch -P 2222 me@host git-upload-pack '~/it'\\''s'",
         "TortoisePlink.exe": "-batch -P 2222 me@host git-upload-pack '~/it'\\''s'",
         "made-up-ssh": (
-            "-x -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=5 -o ServerAliveCountMax=3 "
-            "-o LogLevel=ERROR -o SendEnv=GIT_PROTOCOL -p 2222 me@host git-upload-pack '~/it'\\''s'"
+            "-x -o BatchMode=yes -o ConnectTimeout=20 -o LogLevel=ERROR -o ServerAliveInterval=5 "
+            "-o ServerAliveCountMax=3 -o SendEnv=GIT_PROTOCOL -p 2222 me@host git-upload-pack '~/it'\\''s'"
         ),
     }.items():
         script = write_script(tmp_path, 'printf "%s" "$*" > $SEEN/argv; env > $SEEN/environment', name)
@@ -238,7 +238,7 @@ def test_a_connection_that_breaks_while_the_pack_is_sent_has_an_unknown_outcome(
     new, objects = one_commit(None, "first")
     error = failure(lambda: transport_to("me@host:x", script).push(REF, None, new, [blob, *objects], deadline()))
     assert isinstance(error, OutcomeUnknown)
-    assert error.reason == "gone"
+    assert error.reason == '"gone"'
 
 
 def test_a_program_that_stays_after_its_answer_is_ended(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_the_last_words_of_ssh_say_what_went_wrong(tmp_path: Path, words: str, k
     error = failure(lambda: transport_to("me@host:x", script).read_ref(REF, deadline()))
     assert type(error) is kind
     if reason is not None:
-        assert str(getattr(error, "reason", "")).removeprefix("banner ") == reason
+        assert str(getattr(error, "reason", "")).strip('"').removeprefix("banner ") == reason
 
 
 def test_a_deploy_key_that_may_only_read_is_said_so(tmp_path: Path) -> None:
@@ -306,12 +306,50 @@ def test_a_deploy_key_that_may_only_read_is_said_so(tmp_path: Path) -> None:
     assert error.act == "write"
 
 
+# What OpenSSH writes around the words of the remote when it is told to say how the login was made.
+SAYS_HOW = """
+case "$*" in *LogLevel=VERBOSE*) ;; *) exec 2>/dev/null ;; esac
+echo 'Welcome. Access denied to strangers.' >&2
+echo 'Authenticated to host ([10.0.0.1]:22)METHOD.' >&2
+LAST_WORDS
+echo 'Transferred: sent 3548, received 3300 bytes, in 0.1 seconds' >&2
+echo 'Bytes per second: sent 26532.4, received 24677.9' >&2
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "login"), [(' using "keyboard-interactive"', " (keyboard-interactive)"), ("", ""), (' using "\a"', "")]
+)
+def test_how_ssh_logged_in_is_told_and_stays_out_of_the_words(
+    mailbox: Path, tmp_path: Path, method: str, login: str
+) -> None:
+    told = SAYS_HOW.replace("METHOD", method)
+    script = write_script(tmp_path, told.replace("LAST_WORDS", HERE.replace("exec ", "")))
+    transport = transport_to(f"me@host:{mailbox}", script)
+    transport.check_write(REF, deadline())
+    assert transport.login == f"{script}{login}"
+    script = write_script(tmp_path, told.replace("LAST_WORDS", "echo 'ERROR: The repository is archived.' >&2"))
+    error = failure(lambda: transport.check_write(REF, deadline()))
+    assert isinstance(error, Unreachable)
+    assert error.reason.strip('"') == "ERROR: The repository is archived"
+
+
+def test_what_a_push_would_be_told_is_told_by_the_check_as_well(ssh_server: SshServer, tmp_path: Path) -> None:
+    repository = create_repository(tmp_path / "mailbox.git")
+    new, objects = one_commit(None, "first")
+    for command in (ssh_server.ssh_command_read_only, ssh_server.ssh_command_without_key):
+        transport = transport_to(ssh_server.url(repository), command)
+        refused = failure(lambda transport=transport: transport.push(REF, None, new, objects, deadline()))
+        checked = failure(lambda transport=transport: transport.check_write(REF, deadline()))
+        assert (type(checked), str(checked)) == (type(refused), str(refused))
+
+
 def test_a_greeting_on_standard_output_is_not_gits_protocol(tmp_path: Path) -> None:
     script = write_script(tmp_path, "echo 'Welcome to this machine!'")
     error = failure(lambda: transport_to("me@host:x", script).read_ref(REF, deadline()))
     assert str(error) == (
-        "What answered at me@host:x is not a git server (its answer is not git's protocol). Check the address and the "
-        "network."
+        "What answered at me@host:x is not a git repository that peer-relay can use (its answer is not git's protocol). "
+        "Check the address, and whether the network shows a login page of its own."
     )
 
 
@@ -334,8 +372,8 @@ def test_a_missing_program_is_named(program: str) -> None:
     error = failure(lambda: transport_to("me@host:x", program).read_ref(REF, deadline()))
     why = "No such file or directory" if "nowhere" in program else "Permission denied"
     assert str(error) == (
-        f"me@host:x cannot be reached: the program {program} does not start ({why}); install OpenSSH, or name one in "
-        "GIT_SSH_COMMAND."
+        f"me@host:x cannot be reached: the program {program} does not start ({why}). Install OpenSSH, or name your ssh "
+        "program in GIT_SSH_COMMAND."
     )
 
 

@@ -22,6 +22,7 @@ from dulwich.repo import Repo
 from peer_relay.deadline import Deadline
 from peer_relay.errors import (
     AccessDenied,
+    DeadlineExceeded,
     Moved,
     PushRefused,
     RepositoryNotFound,
@@ -34,7 +35,9 @@ from peer_relay.git.packs import FIRST_FETCH, ingest
 from peer_relay.git.remote import parse_remote
 from peer_relay.git.transport import FetchReply, FetchRequest, Transport
 from tests.claims import claim
+from tests.git import local_mailbox as here
 from tests.git.building import commit, line
+from tests.git.recorder import Recorder
 from tests.servers import HttpServer, SshServer, create_repository, run_git
 
 if TYPE_CHECKING:
@@ -43,7 +46,8 @@ if TYPE_CHECKING:
     from tests.git.building import Step
 
 REF = b"refs/heads/peer-relay/room"
-KINDS = ("local", "ssh", "http", "https")
+KINDS = ("local", "observed", "ssh", "http", "https")
+FOLDERS = ("local", "observed")
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ class Place:
 
     def _connect(self, address: str, settings: Mapping[str, str]) -> Transport:
         environment = NetworkEnvironment.from_environ({**os.environ, **settings})
-        self.opened.append(connect(parse_remote(address), environment))
+        observer = Recorder() if self.kind == "observed" else None
+        self.opened.append(connect(parse_remote(address), environment, observer))
         return self.opened[-1]
 
 
@@ -96,8 +101,8 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 
 def _place(request: pytest.FixtureRequest, root: Path) -> Place:
-    if request.param == "local":
-        return Place("local", root, str, str)
+    if request.param in FOLDERS:
+        return Place(request.param, root, str, str)
     if request.param == "ssh":
         ssh: SshServer = request.getfixturevalue("ssh_server")
         login, reader = ({"GIT_SSH_COMMAND": each} for each in (ssh.ssh_command, ssh.ssh_command_read_only))
@@ -260,10 +265,54 @@ def test_a_repository_that_is_not_there_is_not_found(place: Place, mailbox: Path
         lambda: absent.read_ref(REF, deadline()),
         lambda: absent.fetch(FetchRequest(ref=REF, depth=2), BytesIO(), deadline()),
         lambda: absent.push(REF, None, step.name, step.objects, deadline()),
+        lambda: absent.check_write(REF, deadline()),
+        lambda: absent.default_branch(deadline()),
     ):
         with pytest.raises(RepositoryNotFound) as caught:
             call()
         assert caught.value.remote == absent.remote
+
+
+@claim("deadline")
+def test_a_deadline_that_has_passed_ends_every_call_at_once(transport: Transport) -> None:
+    step, late = line(1)[0], deadline(0.0)
+    for call in (
+        lambda: transport.read_ref(REF, late),
+        lambda: transport.fetch(FetchRequest(ref=REF), BytesIO(), late),
+        lambda: transport.push(REF, None, step.name, step.objects, late),
+        lambda: transport.check_write(REF, late),
+        lambda: transport.default_branch(late),
+    ):
+        with pytest.raises(DeadlineExceeded):
+            call()
+
+
+def test_the_default_branch_is_the_one_that_head_names_if_there_is_such_a_branch(
+    transport: Transport, mailbox: Path
+) -> None:
+    here.push(mailbox, line(1))
+    assert transport.default_branch(deadline()) is None
+    run_git("symbolic-ref", "HEAD", REF.decode(), cwd=mailbox)
+    assert transport.default_branch(deadline()) == REF
+    run_git("update-ref", "--no-deref", "HEAD", REF.decode(), cwd=mailbox)
+    assert transport.default_branch(deadline()) is None
+
+
+LOGINS = {
+    "local": "file permissions of this machine's user",
+    "observed": "file permissions of this machine's user",
+    "ssh": "ssh (publickey)",
+    "http": "PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD",
+    "https": "PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD",
+}
+
+
+def test_how_the_login_was_made_is_told_after_a_contact(place: Place, transport: Transport) -> None:
+    assert transport.login == (LOGINS[place.kind] if place.kind in FOLDERS else "")
+    transport.check_write(REF, deadline())
+    assert transport.login.rpartition("/")[2] == LOGINS[place.kind]
+    transport.read_ref(REF, deadline())
+    assert transport.login.rpartition("/")[2] == LOGINS[place.kind]
 
 
 def test_a_transport_works_again_after_it_was_closed(transport: Transport) -> None:
@@ -324,12 +373,35 @@ def test_who_may_only_read_can_read_and_is_told_so_when_writing(place: Place, ma
     steps = line(2)
     push(place.reach(mailbox), steps[:1], None)
     reader = place.reach_read_only(mailbox)
-    with unable_to_write(mailbox) if place.kind == "local" else nullcontext():
+    errors = []
+    with unable_to_write(mailbox) if place.kind in FOLDERS else nullcontext():
         assert reader.read_ref(REF, deadline()) == steps[0].name
-        with pytest.raises(AccessDenied) as caught:
-            push(reader, steps[1:], steps[0].name)
+        for write in (lambda: push(reader, steps[1:], steps[0].name), lambda: reader.check_write(REF, deadline())):
+            with pytest.raises(AccessDenied) as caught:
+                write()
+            errors.append(str(caught.value))
     assert (caught.value.act, caught.value.remote) == ("write", reader.remote)
+    assert errors[0] == errors[1]
     assert tips(mailbox) == {REF.decode(): steps[0].name.decode()}
+
+
+@claim("I8")
+def test_a_check_that_a_branch_can_be_written_leaves_nothing_behind(transport: Transport, mailbox: Path) -> None:
+    for steps in ([], line(1)):
+        if steps:
+            here.push(mailbox, steps)
+        before = {path: path.is_file() and path.read_bytes() for path in mailbox.rglob("*")}
+        transport.check_write(REF, deadline())
+        assert {path: path.is_file() and path.read_bytes() for path in mailbox.rglob("*")} == before
+
+
+@pytest.mark.parametrize("place", ["local"], indirect=True)
+@pytest.mark.parametrize("folder", ["objects", "refs/heads/peer-relay"])
+def test_each_folder_that_a_push_would_write_to_is_checked(transport: Transport, mailbox: Path, folder: str) -> None:
+    here.push(mailbox, line(1))
+    with unable_to_write(mailbox / folder), pytest.raises(AccessDenied) as caught:
+        transport.check_write(REF, deadline())
+    assert caught.value.act == "write"
 
 
 @claim("I9")
@@ -364,7 +436,7 @@ def test_objects_arrive_as_they_were_made(transport: Transport, mailbox: Path, c
             ]
 
 
-WRITERS = {"local": (8, 15), "ssh": (3, 4), "http": (6, 6), "https": (4, 4)}
+WRITERS = {"local": (8, 15), "observed": (4, 4), "ssh": (3, 4), "http": (6, 6), "https": (4, 4)}
 
 
 @claim("I5")
