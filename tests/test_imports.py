@@ -33,9 +33,9 @@ LAYERS = {
     "machine": Layer(("clock", "config", "disk"), ("ground", "basics")),
     "state": Layer(("outbox", "asked", "checkpoint", "local_state", "standing"), (*_PURE, "contract", "machine")),
     "git": Layer(("git.*",), (*_PURE, "contract", "machine")),
-    "driver": Layer(("relay", "contact", "delivery", "exchanges", "notes", "reports"), _STATE),
+    "driver": Layer(("relay", "contact", "delivery", "exchanges", "notes", "reports", "verification"), _STATE),
     "settings": Layer(("settings", "rooms"), (*_PURE, "machine")),
-    "root": Layer(("app",), (*_STATE, "git", "driver", "settings")),
+    "root": Layer(("app", "access", "replaying"), (*_STATE, "git", "driver", "settings")),
     "faces": Layer(("cli.*", "demo", "server.*", "__main__"), (*_STATE, "git", "driver", "settings", "root")),
 }
 FACES = ("faces", "settings")
