@@ -52,8 +52,9 @@ async def test_a_damaged_branch_is_refused_by_name_and_nothing_known_or_queued_i
 
         bad = ask_with_a_tenth_field(room)
         refused = (
-            f"Commit {bad} of the room is refused: its question is not acceptable (the record must not have any other "
-            "field than the documented ones). Nothing from it on is read; ask your peer and look at it with git."
+            f"Commit {bad} of the room is refused, and nothing from it on is read: its question is not acceptable (the "
+            "record must not have any other field than the documented ones). Ask your peer who wrote it, and look at "
+            "it with `git show` in a clone of the mailbox."
         )
         assert await his.call("check_questions") == listed | {"note": f"{DATA_NOTE} {refused}"}
         answered = await his.call("answer_question", question_id=question_id, answer="Because.")
@@ -71,12 +72,14 @@ async def test_a_damaged_branch_is_refused_by_name_and_nothing_known_or_queued_i
         run_git("update-ref", "-d", mailbox.branch, cwd=mailbox.repository)
         assert await his.call("check_questions") == NO_QUESTIONS | {
             "note": f"{NO_QUESTIONS['note']} The branch of the room was deleted from the mailbox; the newest commit "
-            f"verified here is {newest}. Nothing new is read until the branch contains it again."
+            f"verified here is {newest}. Ask your peer who did that; nothing new is read until somebody pushes that "
+            "commit back."
         }
         move_branch_to(good)
         assert await his.call("check_questions") == NO_QUESTIONS | {
             "note": f"{NO_QUESTIONS['note']} The history of the room was rewritten: it no longer contains commit "
-            f"{newest}, which this machine verified. Nothing new is read until the branch contains it again."
+            f"{newest}, which this machine verified. Ask your peer who did that; nothing new is read until somebody "
+            "pushes that commit back."
         }
         move_branch_to(newest)
         assert (await his.call("ask_peer", question="All well?"))["status"] == "delivered"

@@ -170,14 +170,14 @@ async def test_every_failure_over_http_is_explained_and_loses_nothing(stage: Sta
     async with gate_to(http_server.port) as gate:
         mailbox, alice, remote = over_http(stage, http_server, gate.port)
         no_login = (
-            f"{remote} refused the login: no credentials were found; set PEER_RELAY_GIT_USERNAME and "
+            f"{remote} refused the login: no credentials were found. Set PEER_RELAY_GIT_USERNAME and "
             "PEER_RELAY_GIT_PASSWORD, or store a login in git's credential helper."
         )
         wrong_login = (
-            f"{remote} refused the login: it does not accept what git's credential helper returned; log in again with "
+            f"{remote} refused the login: it does not accept what git's credential helper returned. Log in again with "
             "the helper, or set PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD."
         )
-        shut = f"{remote} cannot be reached: Connection refused."
+        shut = f"{remote} cannot be reached: Connection refused. Check the network and the address."
         missing = MISSING.format(remote)
         async with alice.serve("legacy") as her:
             await nothing_works(her, no_login)
@@ -205,7 +205,7 @@ async def test_every_failure_over_http_is_explained_and_loses_nothing(stage: Sta
 async def test_what_may_not_be_written_waits_for_a_server_that_may(stage: Stage, http_server: HttpServer) -> None:
     mailbox, alice, _ = over_http(stage, http_server, http_server.port)
     readonly, public = (http_server.url(mailbox.repository, access=access) for access in ("readonly", "public"))
-    sentence = f"{readonly} does not allow this login to write (HTTP 403 Forbidden). Ask its owner for that access."
+    sentence = f"{readonly} does not allow this login to write (HTTP 403 Forbidden). Ask its owner for write access."
     async with alice.serve(PEER_RELAY_REMOTE=readonly) as her:
         assert await her.call("check_questions") == NO_QUESTIONS
         await is_queued(alice, her, "May I?", sentence)
@@ -230,15 +230,15 @@ async def test_a_wrong_password_is_blamed_on_the_place_that_it_came_from(
     if place == "the address":
         login = f"{http_server.username}:{quote('quite/wrong', safe='')}@"
         variables = {"PEER_RELAY_REMOTE": remote.replace("://", f"://{login}")}
-        advice = "it does not accept the user name and password in the address; check both and that they may write"
+        blamed = "it does not accept the user name and password in the address. Check both, and that they may write."
     else:
         variables = {"PEER_RELAY_GIT_USERNAME": http_server.username, "PEER_RELAY_GIT_PASSWORD": "quite/wrong"}
-        advice = (
-            "it does not accept the user name and password from PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD; "
-            "check both and that the token may write"
+        blamed = (
+            "it does not accept the user name and password from PEER_RELAY_GIT_USERNAME and PEER_RELAY_GIT_PASSWORD. "
+            "Check both, and that the token may write."
         )
     async with alice.serve(**variables) as her:
-        await nothing_works(her, f"{remote} refused the login: {advice}.")
+        await nothing_works(her, f"{remote} refused the login: {blamed}")
 
 
 @claim("secrets-never-shown", "I10")
@@ -249,12 +249,12 @@ async def test_a_command_that_cannot_get_in_says_why_and_saves_nothing(stage: St
     wrong = remote.replace("://", f"://{http_server.username}:{quote('quite/wrong', safe='')}@")
     invite = format_invite(Invite(remote=remote, token=mailbox.token, peer_id="bob"))
     assert bob.fail("init", remote, "--me", "bob", "--peer", "alice") == (
-        f"error: {remote} refused the login: no credentials were found; set PEER_RELAY_GIT_USERNAME and "
+        f"error: {remote} refused the login: no credentials were found. Set PEER_RELAY_GIT_USERNAME and "
         "PEER_RELAY_GIT_PASSWORD, or store a login in git's credential helper."
     )
     assert bob.fail("join", "--remote", wrong, given=invite) == (
-        f"error: {remote} refused the login: it does not accept the user name and password in the address; check both "
-        "and that they may write."
+        f"error: {remote} refused the login: it does not accept the user name and password in the address. Check "
+        "both, and that they may write."
     )
     assert list(bob.home.glob("saved-rooms/*.json")) == []
     assert mailbox.branches() == [mailbox.branch]
@@ -291,17 +291,20 @@ async def test_every_failure_over_ssh_is_explained_and_loses_nothing(stage: Stag
     async with gate_to(ssh_server.port) as gate:
         mailbox, alice, use_ssh, remote = over_ssh(stage, ssh_server, gate.port)
         no_key = (
-            f"{remote} refused the login: it accepts none of this machine's ssh keys; add your public key there, or "
-            "load the right one with ssh-add, and try ssh by hand."
+            f"{remote} refused the login: it accepts none of this machine's ssh keys. Load the right key with "
+            "`ssh-add`, or add your public key to your account there."
         )
         no_host_key = (
-            f"{remote} cannot be reached: its ssh host key is not known here or has changed; compare it with the "
-            "host's own, then accept it by connecting once with ssh by hand."
+            f"{remote} cannot be reached: its ssh host key is not known here or has changed. Connect once with "
+            "`ssh` by hand, compare the fingerprint with the host's own, and accept it."
         )
-        shut = f"{remote} cannot be reached: ssh: connect to host 127.0.0.1 port {gate.port}: Connection refused."
+        shut = (
+            f'{remote} cannot be reached: "ssh: connect to host 127.0.0.1 port {gate.port}: Connection refused". Check '
+            "the network and the address."
+        )
         read_only = (
-            f"{remote} does not allow this login to write (ERROR: The key you are authenticating with has been marked "
-            "as read only). Ask its owner for that access."
+            f'{remote} does not allow this login to write ("ERROR: The key you are authenticating with has been marked '
+            'as read only"). Ask its owner for write access.'
         )
         async with alice.serve() as her:
             use_ssh(ssh_server.ssh_command_without_key)
@@ -344,7 +347,10 @@ async def test_a_silent_server_holds_no_call_for_longer_than_the_time_limit(
             remote = alice.environment["PEER_RELAY_REMOTE"].replace("/private/", "/public/")
         else:
             mailbox, alice, _, remote = over_ssh(stage, server, gate.port)
-        sentence = f"{remote} did not answer within {LIMIT_S} seconds."
+        sentence = (
+            f"{remote} did not answer within {LIMIT_S} seconds. If the line is slow, set PEER_RELAY_TIMEOUT to more "
+            "seconds."
+        )
         await gate.be_silent()
         async with alice.serve(PEER_RELAY_REMOTE=remote, PEER_RELAY_TIMEOUT=str(LIMIT_S)) as her:
             begun = time.monotonic()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 FORMS = "Use a path, file://, ssh://, user@host:path, https://, or http:// to this machine only."
+AGAIN = "Correct that and send it again."
+RIGHT_IDS = "Use an id exactly as a tool returned it, or as `peer-relay log` shows it."
 UNKNOWN_ID = independent.ulid(independent.START_MS)
 
 
@@ -98,22 +100,22 @@ async def test_a_request_that_cannot_be_carried_out_is_refused_and_leaves_nothin
     alice, bob = (enter(stage, repository, name, token) for name in ("alice", "bob"))
     async with alice.serve("legacy") as her, bob.serve() as his:
         for arguments, problem in REFUSED_QUESTIONS:
-            assert await her.refusal("ask_peer", **arguments) == f"This question cannot be stored: {problem}."
+            assert await her.refusal("ask_peer", **arguments) == f"This question cannot be stored: {problem}. {AGAIN}"
         assert mailbox.history() == []
         question_id = (await her.call("ask_peer", question="x" * 12_000))["question_id"]
         for arguments, problem in REFUSED_ANSWERS:
             sentence = await his.refusal("answer_question", question_id=question_id, **arguments)
-            assert sentence == f"This answer cannot be stored: {problem}."
+            assert sentence == f"This answer cannot be stored: {problem}. {AGAIN}"
         assert await her.refusal("answer_question", question_id=question_id, answer="Because.") == (
-            f"Question {question_id} was asked by your own side, so only the other peer can answer it."
+            f"Question {question_id} was asked by your own side, so only the other peer can answer it. Wait for that "
+            "answer, or ask a better question."
         )
-        unknown = (
-            f"There is no open question {UNKNOWN_ID} in this room. Use a question_id exactly as a tool returned it."
-        )
+        unknown = f"There is no open question {UNKNOWN_ID} in this room. {RIGHT_IDS}"
         assert await his.refusal("answer_question", question_id=UNKNOWN_ID, answer="Because.") == unknown
         assert await her.refusal("check_answers", question_id=UNKNOWN_ID) == unknown
         assert await his.refusal("check_answers", question_id=question_id) == (
-            f"Question {question_id} was asked by the other peer. Answer it with answer_question."
+            f"Question {question_id} was asked by the other peer. Answer it with answer_question; `peer-relay log` "
+            "shows an answer that was given."
         )
         assert len(mailbox.history()) == 1
         assert await his.call("answer_question", question_id=question_id, answer="y" * 24_000) == ANSWERED
@@ -138,7 +140,8 @@ async def test_half_of_a_surrogate_pair_is_refused_although_json_can_spell_it(st
     result = enter(stage, repository, "alice", token).converse(call)["result"]
     assert result["isError"] is True
     assert result["content"][0]["text"] == (
-        "This question cannot be stored: question must not contain U+D800 (half of a surrogate pair, character 3)."
+        "This question cannot be stored: question must not contain U+D800 (half of a surrogate pair, character 3). "
+        f"{AGAIN}"
     )
     assert Mailbox(repository, token).history() == []
 
@@ -152,7 +155,10 @@ async def test_a_token_or_a_name_of_no_room_opens_nothing(stage: Stage, reposito
     token, stranger = stage.open_room(repository), app.new_token()
     stage.keep_secret(stranger)
     mailbox = Mailbox(repository, token)
-    paired = "is not a peer of this room, which pairs alice with bob. Set PEER_RELAY_PEER_ID to your own of the two."
+    paired = (
+        "is not a peer of this room, which pairs alice with bob. Set PEER_RELAY_PEER_ID to your own of the two, or run "
+        "`peer-relay join` with an invite of your own."
+    )
     intruders = {
         enter(stage, repository, "dora", stranger, "alice").serve: (
             f"There is no such room for this token in {repository}. Ask your peer for the invite and run "
@@ -183,8 +189,7 @@ async def test_two_rooms_in_one_repository_do_not_see_each_other(stage: Stage, r
             (waiting,) = (await agent.call("check_questions"))["questions"]
             assert (waiting["question_id"], waiting["question"]) == (asked[peer], f"For {peer}?")
             assert await agent.refusal("answer_question", question_id=asked[other], answer="Me too.") == (
-                f"There is no open question {asked[other]} in this room. Use a question_id exactly as a tool returned "
-                "it."
+                f"There is no open question {asked[other]} in this room. {RIGHT_IDS}"
             )
             answered = await agent.call("answer_question", question_id=asked[peer], answer=f"From {peer}.")
             assert answered == ANSWERED
@@ -228,7 +233,7 @@ async def test_a_server_without_settings_starts_and_says_what_is_missing(stage: 
             "prt1-tevgomzuyyal3v3e4djcpugkik6kvhi4627apod7pjnoppznkvrqron6",
             (
                 "The room token is not valid: its checksum is wrong, so a character is missing or mistyped. Copy it "
-                "again from where it was generated."
+                "whole into PEER_RELAY_ROOM_TOKEN again."
             ),
         ),
         (
@@ -241,7 +246,7 @@ async def test_a_server_without_settings_starts_and_says_what_is_missing(stage: 
             "http://me:hunter2@forge.example/mailbox.git",
             (
                 "http://…@forge.example/mailbox.git cannot be used as a mailbox: http:// shows the login and the room "
-                f"to everybody on the way; use https://. {FORMS}"
+                "to everybody on the way. Use https:// instead."
             ),
         ),
     ],

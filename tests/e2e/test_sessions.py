@@ -61,8 +61,8 @@ async def test_what_was_queued_survives_a_kill_and_goes_out_once_when_the_next_s
         assert (await his.call("answer_question", question_id=asked, answer="Because."))["status"] == "queued"
         assert (await his.call("ask_peer", question="And why not?"))["status"] == "queued"
         assert await his.refusal("answer_question", question_id=asked, answer="Or because?") == (
-            f"An answer to question {asked} is in this machine's outbox already. It goes out by itself, unless the "
-            "mailbox refused it: then a person can retry or drop it with `peer-relay outbox`."
+            f"An answer to question {asked} is in this machine's outbox already. Nothing has to be done: it goes out "
+            "by itself, unless the mailbox refused it, and then a person decides with `peer-relay outbox`."
         )
         await his.kill()
     assert [record.get("answer") or record["question"] for record in bob.queued()] == ["Because.", "And why not?"]

@@ -224,7 +224,7 @@ def test_a_damaged_clone_and_an_unreachable_mailbox_give_one_clear_error_until_i
     for _ in range(2):
         with pytest.raises(Unreachable) as caught:
             story.read()
-        assert str(caught.value) == "the mailbox cannot be reached: no route to host."
+        assert caught.value.what == "the mailbox cannot be reached: no route to host."
     story.bob.transport.failure = None
     assert story.read() == expected
 

@@ -183,7 +183,7 @@ def test_a_commit_of_which_not_all_is_there_is_refused_by_name_and_looked_at_onc
     found = look(bob, known)
     assert found.refusal is not None
     assert (found.snapshot, found.refusal.tip) == (known, bad)
-    assert str(found.refusal.error).startswith(f"Commit {bad} of the room is refused: ")
+    assert found.refusal.error.what.startswith(f"Commit {bad} of the room is refused, and nothing from it on is read: ")
     requests = list(bob.transport.requests)
     assert look(bob, known, found.refusal) == found
     assert bob.transport.requests == requests
@@ -489,7 +489,8 @@ def test_an_oversized_object_that_is_pushed_later_refuses_the_tip_and_is_fetched
     found = look(bob, known)
     assert found.refusal is not None
     assert (found.snapshot, found.refusal.tip) == (known, mailbox.commit_ids[-1])
-    assert str(found.refusal.error).startswith(f"Commit {mailbox.commit_ids[-1]} of the room is refused: with it, ")
+    refused = f"Commit {mailbox.commit_ids[-1]} of the room is refused, and nothing from it on is read: with it, "
+    assert found.refusal.error.what.startswith(refused)
     requests = list(bob.transport.requests)
     assert look(bob, known, found.refusal) == found
     assert bob.transport.requests == requests
@@ -518,5 +519,5 @@ def test_a_full_disk_is_this_machines_fault_and_is_tried_again(
         patch.setattr("peer_relay.git.clone.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 64 << 20))
         with pytest.raises(StateUnusable) as caught:
             look(bob, known)
-    assert str(caught.value) == f"{bob.folder} cannot be used: its disk has too little space left."
+    assert caught.value.what == f"{bob.folder} cannot be used: its disk has too little space left."
     assert look(bob, known).arrivals == (arrived(mailbox.commit_ids[-1], GOOD),)

@@ -93,7 +93,7 @@ class FakeRelay:
         relay = cls(folder, script)
         relay._log("open")
         if script.setting_is_missing:
-            raise InvalidSetting(name="PEER_RELAY_REMOTE", reason="is not set")
+            raise InvalidSetting(name="PEER_RELAY_REMOTE", reason="is not set", advice="Set it.")
         return relay
 
     def ask(self, question: str, context_hint: str | None = None) -> Sent:

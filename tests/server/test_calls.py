@@ -206,5 +206,5 @@ async def test_a_setting_that_was_put_right_is_used_by_the_next_call(
         before = await client.call_tool("check_questions", {})
         monkeypatch.setattr(FakeRelay, "open", lambda folder, _script: FakeRelay(folder, Script(questions=1)))
         after = await client.call_tool("check_questions", {})
-    assert text_of(before) == "PEER_RELAY_REMOTE is not set."
+    assert text_of(before) == "PEER_RELAY_REMOTE is not set. Set it."
     assert not after.is_error

@@ -94,7 +94,7 @@ async def test_what_is_queued_while_it_rests_wakes_it(tmp_path: Path, monkeypatc
 @pytest.mark.usefixtures("_fast")
 async def test_what_stands_in_its_way_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     await run_until(mailbox_of(tmp_path, Script(setting_is_missing=True)), tmp_path, "open", 4)
-    assert capsys.readouterr() == ("", "peer-relay: PEER_RELAY_REMOTE is not set.\n")
+    assert capsys.readouterr() == ("", "peer-relay: PEER_RELAY_REMOTE is not set. Set it.\n")
 
 
 @pytest.mark.usefixtures("_fast")

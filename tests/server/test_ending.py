@@ -97,7 +97,11 @@ class Full(FakeRelay):
     """A relay on a disk that is full, and with a defect."""
 
     def mark_read(self, question_ids: object) -> None:
-        raise StateUnusable(path="asked", reason="no space is left") if question_ids else ValueError("hunter2")
+        raise (
+            StateUnusable(path="asked", reason="no space is left", advice="Make room.")
+            if question_ids
+            else ValueError("hunter2")
+        )
 
     def close(self) -> None:
         raise ValueError("hunter2")
@@ -112,7 +116,7 @@ def test_what_fails_in_the_reading_thread_and_at_the_end_is_said_and_goes_no_fur
     mailbox.mark_read([])
     mailbox.close()
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == "peer-relay: asked cannot be used: no space is left."
+    assert said[0] == "peer-relay: asked cannot be used: no space is left. Make room."
     assert [line.partition(", line")[0] for line in said[1:]] == [
         "peer-relay: marking answers as read failed: ValueError in test_ending.py",
         "peer-relay: closing failed: ValueError in test_ending.py",

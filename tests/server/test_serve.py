@@ -216,9 +216,9 @@ def test_a_missing_setting_is_said_by_each_tool_and_once_on_standard_error(tmp_p
         session.end_input()
         assert session.wait()[0] == 0
     assert [result["isError"] for result in results] == [True, True]
-    assert {result["content"][0]["text"] for result in results} == {"PEER_RELAY_REMOTE is not set."}
+    assert {result["content"][0]["text"] for result in results} == {"PEER_RELAY_REMOTE is not set. Set it."}
     assert len(tools) == 4
-    assert session.stderr == "peer-relay: PEER_RELAY_REMOTE is not set.\n"
+    assert session.stderr == "peer-relay: PEER_RELAY_REMOTE is not set. Set it.\n"
 
 
 @claim("I10")
