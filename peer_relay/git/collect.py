@@ -66,7 +66,7 @@ class Collector:
         self._most = 0
         self._seen: set[bytes] = set()
         self._names: list[ObjectID] = []
-        # In a line each commit is looked at twice in a row: as the base of the one after it, and for itself.
+        # In a line each commit is looked at twice in a row: for itself, and as the base of the one after it.
         self._commit = lru_cache(_REMEMBERED)(self._read_commit)
         self._entries = lru_cache(_REMEMBERED)(self._read_entries)
 
@@ -93,13 +93,16 @@ class Collector:
         else:
             new = commits_to_depth(tip, request.depth, self._parents)
         there, boundary = known.union(new), set[bytes]()
-        for name in new:
+        complete = set(known)
+        # Oldest first: a folder that comes back as it once was is skipped, and then all that is in it must be sent.
+        for name in reversed(new):
             commit = self._commit(name)
             self._add(name)
             if not there.issuperset(commit.parents):
                 boundary.add(name)
-            base = commit.parents[0] if commit.parents and commit.parents[0] in there else None
+            base = commit.parents[0] if commit.parents and commit.parents[0] in complete else None
             self._add_tree(commit.tree, self._commit(base).tree if base else None)
+            complete.add(name)
         return frozenset(boundary)
 
     def write(self, sink: BinaryIO, max_bytes: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,24 @@ def test_a_merge_brings_the_other_line_and_a_revert_brings_nothing_twice(mailbox
     run_git("update-ref", "refs/heads/x", merge.name.decode(), cwd=other)
     run_git("fsck", "--strict", "--connectivity-only", cwd=other)
     assert run_git("rev-list", "--count", "x", cwd=other).strip() == b"8"
+
+
+@pytest.mark.parametrize("steps_known", [0, 1])
+def test_a_folder_that_comes_back_as_it_once_was_is_sent_with_all_that_is_in_it(
+    mailbox: Path, clone: Path, steps_known: int
+) -> None:
+    empty = commit(None, {"room.json": b"{}"})
+    first = commit(empty, {"alice/0/one.json": b"1", "alice/0/two.json": b"2"})
+    second = commit(first, {"alice/0/three.json": b"3"})
+    tree = next(each.tree for each in first.objects if isinstance(each, Commit))
+    third = replace(first, name=(again := bare_commit(tree, [second.name])).id, objects=[again])
+    push(mailbox, [empty, first, second, third])
+    if steps_known:
+        push(mailbox, [empty], ref=b"refs/heads/peer-relay/start")
+        fetch(mailbox, FetchRequest(ref=b"refs/heads/peer-relay/start"), clone)
+    fetch(mailbox, FetchRequest(ref=REF, have=empty.name if steps_known else None), clone)
+    run_git("update-ref", "refs/heads/x", third.name.decode(), cwd=clone)
+    run_git("fsck", "--strict", "--connectivity-only", cwd=clone)
 
 
 def test_a_branch_that_was_moved_back_needs_nothing(mailbox: Path) -> None:
