@@ -8,13 +8,15 @@ READY := $(VENV)/.ready
 # pytest as it is, such as PYTEST_ARGS='-k outbox'.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 PYTEST_ARGS ?=
+# Which pages `make docs` runs, such as PAGES='pair ask'; all of them by default.
+PAGES ?=
 # Without the real git servers their tests are skipped, and then nothing can be said about the coverage as a whole.
 MISSING := $(shell PATH="$$PATH:/usr/sbin:/sbin"; for each in sshd nginx fcgiwrap; do command -v $$each >/dev/null || echo $$each; done)
 COVERAGE := --cov --cov-report=term $(if $(MISSING),--cov-fail-under=0)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format bench docs pictures clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -37,6 +39,12 @@ format: $(READY) ## rewrite the code as the formatter and the linter's safe fixe
 
 bench: $(READY) ## run the benchmarks
 	@$(RUN) benchmarks
+
+docs: $(READY) ## run the commands of docs/ and write what they print into its pages
+	@$(RUN) tests.docs $(PAGES)
+
+pictures: $(READY) ## draw the pictures of the README anew, from real runs
+	@$(RUN) tests.docs pictures
 
 clean: ## remove .venv and everything else that was generated
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
