@@ -239,7 +239,8 @@ class Examiner:
         if expected == commit.unsigned:
             return
         if take_apart(expected).tree != commit.tree:
-            raise ValueError("its files are not those of its parent and this one change")
+            before = "of its parent and this one change" if commit.parent else "with which a room begins"
+            raise ValueError(f"its files are not those {before}")
         raise ValueError("its author, time or message is not what its record demands")
 
 

@@ -1,9 +1,10 @@
-"""A mailbox whose tip holds 512 answered exchanges: made once, and copied for each test that changes it."""
+"""A mailbox whose tip holds 512 answered exchanges, made once and copied for each test that changes it; and a key."""
 
 from __future__ import annotations
 
 import copy
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,3 +43,13 @@ def full(full_template: Room, tmp_path: Path) -> Room:
     room = copy.deepcopy(full_template)
     room.git_dir = shutil.copytree(full_template.git_dir, tmp_path / "mailbox.git")
     return room
+
+
+@pytest.fixture(scope="session")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a key to sign commits with."""
+    if shutil.which("ssh-keygen") is None:
+        pytest.skip("ssh-keygen is not installed")
+    path = tmp_path_factory.mktemp("key") / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path], check=True, timeout=30)
+    return path

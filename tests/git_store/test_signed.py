@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -22,15 +21,6 @@ if TYPE_CHECKING:
     from tests.conftest import Git
 
 AFTER = ulid(START_MS + 5_000_000_000, 7)
-
-
-@pytest.fixture(scope="session")
-def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("ssh-keygen") is None:
-        pytest.skip("ssh-keygen is not installed")
-    path = tmp_path_factory.mktemp("key") / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path], check=True, timeout=30)
-    return path
 
 
 def sign(raw: bytes, key: Path, namespace: str = "git") -> bytes:
