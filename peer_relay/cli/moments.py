@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from peer_relay.amounts import ago, counted, length_of, milliseconds
 from peer_relay.times import format_ms
 
-_STEPS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+__all__ = ["ago", "counted", "length_of", "local_time", "milliseconds"]
 
 
 def local_time(ms: int) -> str:
@@ -19,30 +20,3 @@ def local_time(ms: int) -> str:
         return datetime.fromtimestamp(ms // 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
     except (OverflowError, OSError, ValueError):  # years that this platform does not know
         return format_ms(ms)
-
-
-def length_of(seconds: float) -> str:
-    """Return a length of time by its largest unit, such as `3 minutes`; below a second it is `0 seconds`."""
-    whole = max(0, int(seconds))
-    for unit, size in _STEPS:
-        if whole >= size or size == 1:
-            return counted(whole // size, unit)
-    raise AssertionError  # pragma: no cover - the last step is a second
-
-
-def ago(ms: int, now_ms: int) -> str:
-    """Return how long a time is past, such as `3 minutes ago`, or that it is in the future."""
-    seconds = (now_ms - ms) / 1000
-    if seconds < -1:
-        return f"in {length_of(-seconds)}"
-    return "just now" if seconds < 1 else f"{length_of(seconds)} ago"
-
-
-def counted(number: int, unit: str) -> str:
-    """Return a number with its unit, such as `1 question` or `2 questions`."""
-    return f"{number:,} {unit}" + ("" if number == 1 else "s")
-
-
-def milliseconds(seconds: float) -> str:
-    """Return a short length of time, such as `12 ms` or `1.8 s`."""
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
