@@ -26,7 +26,7 @@ _PURE = ("ground", "basics", "format", "rules")
 _STATE = (*_PURE, "contract", "machine", "state")
 LAYERS = {
     "ground": Layer(("__init__", "errors.*")),
-    "basics": Layer(("deadline", "pacing", "text", "times"), ("ground",)),
+    "basics": Layer(("amounts", "deadline", "pacing", "text", "times"), ("ground",)),
     "format": Layer(("ids", "records", "paths", "keys", "invite", "commits", "sshsig", "schema"), ("ground", "basics")),
     "rules": Layer(("ledger",), ("ground", "basics", "format")),
     "contract": Layer(("store",), _PURE),
@@ -35,7 +35,7 @@ LAYERS = {
     "git": Layer(("git.*",), (*_PURE, "contract", "machine")),
     "driver": Layer(("relay", "contact", "delivery", "exchanges", "notes", "reports", "verification"), _STATE),
     "settings": Layer(("settings", "rooms"), (*_PURE, "machine")),
-    "root": Layer(("app", "access", "replaying"), (*_STATE, "git", "driver", "settings")),
+    "root": Layer(("app", "access", "doctor.*", "replaying"), (*_STATE, "git", "driver", "settings")),
     "faces": Layer(("cli.*", "demo", "server.*", "__main__"), (*_STATE, "git", "driver", "settings", "root")),
 }
 FACES = ("faces", "settings")
