@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from peer_relay.checkpoint import Checkpoint
     from peer_relay.errors import PeerRelayError
 
+SECOND = "Your queued answer to question"
+"""How the one kind of sentence begins that is said once and then never again."""
+
 
 def state_notes(entries: Sequence[OutboxEntry], damaged: Sequence[str], problem: PeerRelayError | None) -> list[str]:
     """Return what there is to say of the outbox and of what stands in its way.
@@ -32,8 +35,7 @@ def state_notes(entries: Sequence[OutboxEntry], damaged: Sequence[str], problem:
 def second_notes(entries: Sequence[OutboxEntry]) -> list[str]:
     """Return what there is to say of queued answers that turned out to come second."""
     return [
-        f"Your queued answer to question {entry.place.question_id} came second: another answer was there first, so "
-        "yours was not stored."
+        f"{SECOND} {entry.place.question_id} came second: another answer was there first, so yours was not stored."
         for entry in _with(entries, Status.SECOND)
     ]
 
