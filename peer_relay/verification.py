@@ -207,7 +207,7 @@ class _Found:
 def _problems(verdict: Verdict) -> Iterator[str]:
     tally, refused = verdict.tally, verdict.refused
     if refused is not None:
-        before = f"{_many(tally.commits, 'commit')} of {verdict.total:,} {_are(tally.commits)} exact"
+        before = f"{tally.commits:,} of {_many(verdict.total, 'commit')} {'is' if tally.commits == 1 else 'are'} exact"
         yield f"{before}; commit {refused.commit} is not: {refused.reason}. {refused.remedy}"
     for each in verdict.reused:
         yield f"{_reused(each)} Ask your peer who did that: peer-relay never asks with the same id again."
@@ -236,7 +236,9 @@ def _proofs(verdict: Verdict) -> Iterator[Proof]:
 
 def _commits(verdict: Verdict) -> str:
     tally = verdict.tally
-    number = _many(tally.commits, "commit") + (f" of {verdict.total:,}" if tally.commits < verdict.total else "")
+    number = _many(verdict.total, "commit")
+    if tally.commits < verdict.total:
+        number = f"{tally.commits:,} of {number}"
     if tally.commits == 1:
         return f"{number} is exact: {_short(verdict.first)}, with which the room begins."
     span = f"from {_short(verdict.first)}, with which the room begins, to {_short(verdict.last)}"
@@ -262,9 +264,9 @@ def _files(tally: Tally) -> str:
 def _signatures(tally: Tally) -> str:
     if not tally.signed:
         return ""
-    it, its = ("bears", "whose it is") if tally.signed == 1 else ("bear", "whose they are")
-    signatures = "a signature" if tally.signed == 1 else "signatures"
-    return f" {_many(tally.signed, 'commit')} {it} {signatures}; {its} is not checked here."
+    if tally.signed == 1:
+        return " 1 commit bears a signature, whose owner is not checked here."
+    return f" {tally.signed:,} commits bear signatures, whose owners are not checked here."
 
 
 def _checkpoint(verdict: Verdict) -> Proof:
@@ -288,10 +290,6 @@ def _reused(reused: ReusedId) -> str:
 
 def _many(number: int, unit: str) -> str:
     return f"{number:,} {unit}" + ("" if number == 1 else "s")
-
-
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"
 
 
 def _short(commit: str | None) -> str:
