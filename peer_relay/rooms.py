@@ -169,7 +169,8 @@ class Rooms:
     def _unknown(self) -> InvalidSetting:
         names = self.names()
         if names:
-            reason, advice = f"names no saved room; saved are: {', '.join(names)}", "Set it to one of these names."
+            reason = f"names no saved room; saved are: {', '.join(names)}"
+            advice = "Set it to one of these names, or add `--room NAME`."
         else:
             reason = f"names no saved room; none is saved in {self.folder}"
             advice = "Unset it, or save a room with `peer-relay join` or `peer-relay init`."

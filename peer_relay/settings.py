@@ -182,7 +182,7 @@ def _only_name(settings: Settings) -> str:
         raise InvalidSetting(
             name="PEER_RELAY_ROOM",
             reason=f"is not set, and several rooms are saved: {', '.join(names)}",
-            advice="Set it to one of these names.",
+            advice="Set it to one of these names, or add `--room NAME`.",
         )
     if not names:
         raise _nothing_set(settings)

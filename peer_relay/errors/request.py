@@ -175,8 +175,8 @@ class NotYourQuestion(RequestError):
 
     @property
     def remedy(self) -> str:
-        """Point to the tool that is meant, and to where a given answer can be read."""
-        return "Answer it with answer_question; `peer-relay log` shows an answer that was given."
+        """Point to the tool and the command that are meant."""
+        return "Answer it with answer_question or `peer-relay answer`."
 
 
 @dataclass(eq=False, kw_only=True)

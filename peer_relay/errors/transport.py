@@ -101,10 +101,14 @@ class AuthenticationFailed(TransportError):
 
 @dataclass(eq=False, kw_only=True)
 class AccessDenied(TransportError):
-    """The login is accepted but not allowed to do this; `act` is `read` or `write`."""
+    """The login is accepted but not allowed to do this; `act` is `read` or `write`.
+
+    `reason` is a clause; `advice` is a sentence where the owner's leave would not help.
+    """
 
     act: str
     reason: str
+    advice: str | None = None
 
     @property
     def what(self) -> str:
@@ -113,8 +117,8 @@ class AccessDenied(TransportError):
 
     @property
     def remedy(self) -> str:
-        """Only the owner can give it."""
-        return f"Ask its owner for {self.act} access."
+        """Only the owner can give it, or what the raiser knows better."""
+        return self.advice or f"Ask its owner for {self.act} access."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -163,7 +167,7 @@ class TooLarge(TransportError):
     @property
     def what(self) -> str:
         """Name the bound."""
-        return f"{self.remote} sent more than a room can hold ({self.reason}), so nothing of it was taken in."
+        return f"{self.remote} sent more than a room can hold ({self.reason}), so it was not taken in."
 
     @property
     def remedy(self) -> str:
@@ -180,7 +184,7 @@ class MalformedPack(TransportError):
     @property
     def what(self) -> str:
         """Name what is wrong."""
-        return f"{self.remote} sent damaged or unusable objects ({self.reason}), so nothing of it was taken in."
+        return f"{self.remote} sent damaged or unusable objects ({self.reason}), so they were not taken in."
 
     @property
     def remedy(self) -> str:

@@ -34,6 +34,7 @@ KEY_ADVICE = "Load the right key with `ssh-add`, or add your public key to your 
 HOST_KEY_UNKNOWN = "its ssh host key is not known here or has changed"
 HOST_KEY_ADVICE = "Connect once with `ssh` by hand, compare the fingerprint with the host's own, and accept it."
 GIT_MISSING = "git is not installed on that machine, or not on the PATH that it gives to ssh"
+TRUST_ADVICE = "Log in there and run `git config --global --add safe.directory PATH`, with the path of the mailbox."
 GIT_ADVICE = "Install git there, or put it on that PATH."
 
 # The reasons that git-receive-pack and the forges give for a branch when somebody else was faster.
@@ -63,6 +64,8 @@ _NO_ACCESS = re.compile(
     r"permission denied|permission to .{0,200} denied|access denied|read.only|not allowed|insufficient permission|"
     r"dubious ownership|deploy key|write access"
 )
+# git refuses a repository whose files belong to somebody else, as on a host where each has an account.
+_OWNER = "dubious ownership"
 
 
 def push_refusal(remote: str, reason: str, said: str, secrets: Iterable[str] = ()) -> TransportError:
@@ -108,7 +111,7 @@ def contact_failure(remote: str, act: str, words: str, secrets: Iterable[str] = 
     if _NO_REPOSITORY.search(lower):
         return RepositoryNotFound(remote=remote)
     if _NO_ACCESS.search(lower):
-        return AccessDenied(remote=remote, act=act, reason=shown)
+        return AccessDenied(remote=remote, act=act, reason=shown, advice=TRUST_ADVICE if _OWNER in lower else None)
     return Unreachable(remote=remote, reason=shown if words.strip() else "the connection was closed without a word")
 
 

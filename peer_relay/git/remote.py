@@ -265,6 +265,7 @@ def redact(text: str) -> str:
 
     Left out are: what stands before the last @, what stands where a port should be, a query, a helper's command.
     """
+    text = text.strip()
     scheme = _URL.fullmatch(text)
     start, rest = (f"{scheme['scheme']}://", scheme["rest"]) if scheme else ("", text)
     login, at, rest = rest.rpartition("@")

@@ -3,7 +3,8 @@
 1. The relay works in worker threads only; waiting for something new happens between its calls, and holds nothing.
 2. A call ends at once when the client cancels it. What the relay was doing runs to its end without anybody listening.
 3. An answer is noted as shown before the result that shows it goes out, and as read by `Receipts` alone (I7).
-4. An error is one sentence; of an exception that nobody foresaw, the client learns that it happened and no more.
+4. An error is what happened and what to do, a sentence each. Of an exception that nobody foresaw, the client learns
+   that it happened and no more.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Calls:
     async def call(self, context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
         """Carry out one call of a tool; whatever goes wrong is a result too."""
         if params.name not in self._tools:
-            return _failure(f"There is no such tool. The tools are {', '.join(self._tools)}.")
+            return _failure(f"There is no such tool. Use one of {', '.join(self._tools)}.")
         face, carry_out = self._tools[params.name]
         try:
             arguments = face.arguments.model_validate(params.arguments or {})
@@ -84,7 +85,10 @@ class Calls:
             return _failure(str(error))
         except Exception as error:  # noqa: BLE001 - the text of it could hold anything, and the session goes on
             say(f"{face.name} failed: {place_of(error)}")
-            return _failure(f"{face.name} failed for a reason inside peer-relay, which its standard error names.")
+            return _failure(
+                f"{face.name} failed for a reason inside peer-relay, which its standard error names. Tell your developer "
+                "before you repeat it."
+            )
 
     async def _ask(self, _context: ServerRequestContext[Any], arguments: AskPeer) -> BaseModel:
         sent = await self._on_relay(lambda relay: relay.ask(arguments.question, arguments.context_hint))

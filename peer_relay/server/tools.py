@@ -241,7 +241,7 @@ _RULES = {
 
 
 def refusal(face: ToolFace, error: ValidationError) -> str:
-    """Return the sentence for arguments that do not fit. It repeats no value and no name that the caller made up."""
+    """Return the text for arguments that do not fit. It repeats no value and no name that the caller made up."""
     known = list(face.arguments.model_fields)
     clauses = []
     for detail in error.errors(include_url=False, include_input=False, include_context=False):
@@ -249,7 +249,7 @@ def refusal(face: ToolFace, error: ValidationError) -> str:
             clauses.append(f"there are no other arguments than {', '.join(known)}")
         else:
             clauses.append(f"{_place(detail['loc'])} {_RULES.get(detail['type'], 'must be of the documented type')}")
-    return f"{face.name} was not carried out: {'; '.join(dict.fromkeys(clauses))}."
+    return f"{face.name} was not carried out: {'; '.join(dict.fromkeys(clauses))}. Correct that and call it again."
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -88,13 +88,15 @@ def test_of_several_saved_rooms_one_has_to_be_named(monkeypatch: pytest.MonkeyPa
     save()
     save("bob", "alice")
     assert refused(warnings) == (
-        "PEER_RELAY_ROOM is not set, and several rooms are saved: alice-bob, bob-alice. Set it to one of these names."
+        "PEER_RELAY_ROOM is not set, and several rooms are saved: alice-bob, bob-alice. Set it to one of these names, "
+        "or add `--room NAME`."
     )
     monkeypatch.setenv("PEER_RELAY_ROOM", "bob-alice")
     assert load_config(warnings.append).peer_id == "bob"
     monkeypatch.setenv("PEER_RELAY_ROOM", "carol")
     assert refused(warnings) == (
-        "PEER_RELAY_ROOM names no saved room; saved are: alice-bob, bob-alice. Set it to one of these names."
+        "PEER_RELAY_ROOM names no saved room; saved are: alice-bob, bob-alice. Set it to one of these names, or add "
+        "`--room NAME`."
     )
 
 

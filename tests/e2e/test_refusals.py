@@ -114,8 +114,8 @@ async def test_a_request_that_cannot_be_carried_out_is_refused_and_leaves_nothin
         assert await his.refusal("answer_question", question_id=UNKNOWN_ID, answer="Because.") == unknown
         assert await her.refusal("check_answers", question_id=UNKNOWN_ID) == unknown
         assert await his.refusal("check_answers", question_id=question_id) == (
-            f"Question {question_id} was asked by the other peer. Answer it with answer_question; `peer-relay log` "
-            "shows an answer that was given."
+            f"Question {question_id} was asked by the other peer. Answer it with answer_question or `peer-relay "
+            "answer`."
         )
         assert len(mailbox.history()) == 1
         assert await his.call("answer_question", question_id=question_id, answer="y" * 24_000) == ANSWERED

@@ -62,8 +62,8 @@ ACCEPTED = {
 
 REFUSED = {
     "": ("An empty address", "it names nothing"),
-    " /srv/x": (" /srv/x", "it has white space around it"),
-    "/srv/x\n": ("/srv/x?", "it has white space around it"),
+    " /srv/x": ("/srv/x", "it has white space around it"),
+    "/srv/x\n": ("/srv/x", "it has white space around it"),
     "/srv/\x1b[31mx": ("/srv/?[31mx", "it holds a character that cannot be printed"),
     "/srv/\u202ex": ("/srv/?x", "it holds a character that cannot be printed"),
     "--upload-pack=x": ("--upload-pack=x", "it begins with -, so a program could take it for an option"),

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+CRASHED = (
+    "check_questions failed for a reason inside peer-relay, which its standard error names. Tell your developer before "
+    "you repeat it."
+)
+
+
 def mailbox_of(folder: Path, script: Script) -> Mailbox:
     return Mailbox(lambda: FakeRelay.open(folder, script))  # type: ignore[arg-type, return-value]
 

@@ -13,7 +13,7 @@ import pytest
 from peer_relay.errors import UnknownQuestion
 from tests.claims import claim
 from tests.server.fake_relay import ANSWERED_AT, ASKED_AT, FakeRelay, Script, log_of, numbered
-from tests.server.support import connected
+from tests.server.support import CRASHED, connected
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,7 +174,7 @@ async def test_an_unforeseen_exception_is_one_sentence_without_its_text(
     async with connected(tmp_path, mode, crash=True) as client:
         result = await client.call_tool("check_questions", {})
     assert result.is_error
-    assert text_of(result) == "check_questions failed for a reason inside peer-relay, which its standard error names."
+    assert text_of(result) == CRASHED
     assert re.fullmatch(
         r"peer-relay: check_questions failed: ValueError in fake_relay\.py, line \d+\n", capsys.readouterr().err
     )
@@ -185,7 +185,8 @@ async def test_arguments_that_do_not_fit_never_reach_the_relay(tmp_path: Path, m
         result = await client.call_tool("ask_peer", {"question": "Why?", "priority": "high"})
     assert result.is_error
     assert text_of(result) == (
-        "ask_peer was not carried out: there are no other arguments than question, context_hint."
+        "ask_peer was not carried out: there are no other arguments than question, context_hint. Correct that and call "
+        "it again."
     )
     assert log_of(tmp_path) == []
 
@@ -195,7 +196,7 @@ async def test_an_unknown_tool_is_an_error_that_names_the_known_ones(tmp_path: P
         result = await client.call_tool("ask_everybody", {})
     assert result.is_error
     assert text_of(result) == (
-        "There is no such tool. The tools are ask_peer, check_questions, answer_question, check_answers."
+        "There is no such tool. Use one of ask_peer, check_questions, answer_question, check_answers."
     )
 
 

@@ -15,6 +15,7 @@ from peer_relay import __version__
 from tests.claims import claim
 from tests.server.fake_relay import Script, log_of, numbered, wait_for_log
 from tests.server.session import INITIALIZE, ROOT, Session, call, notification, request
+from tests.server.support import CRASHED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -228,9 +229,7 @@ def test_the_text_of_an_unforeseen_exception_is_shown_to_nobody(tmp_path: Path) 
         session.end_input()
         session.wait()
     assert result["isError"]
-    assert result["content"][0]["text"] == (
-        "check_questions failed for a reason inside peer-relay, which its standard error names."
-    )
+    assert result["content"][0]["text"] == CRASHED
     assert session.stderr.startswith("peer-relay: check_questions failed: ValueError in fake_relay.py, line ")
     assert "hunter2" not in session.stderr + "".join(session.lines)
 

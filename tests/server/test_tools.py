@@ -91,27 +91,28 @@ def said(face: ToolFace, arguments: dict[str, Any]) -> str:
     return refusal(face, caught.value)
 
 
-def test_arguments_that_do_not_fit_are_refused_in_one_sentence_without_their_values() -> None:
+def test_arguments_that_do_not_fit_are_refused_with_the_remedy_and_without_their_values() -> None:
     assert said(ASK_PEER, {"hunter2": 1, "hunter3": 2}) == (
         "ask_peer was not carried out: question must be given; "
-        "there are no other arguments than question, context_hint."
+        "there are no other arguments than question, context_hint. Correct that and call it again."
     )
     assert said(ANSWER_QUESTION, {"question_id": 1, "answer": ["x"], "sources": ["a", 1]}) == (
         "answer_question was not carried out: question_id must be a string; answer must be a string; "
-        "sources[1] must be a string."
+        "sources[1] must be a string. Correct that and call it again."
     )
     assert said(CHECK_ANSWERS, {"wait_seconds": "5", "include_read": 1}) == (
-        "check_answers was not carried out: wait_seconds must be a whole number; include_read must be true or false."
+        "check_answers was not carried out: wait_seconds must be a whole number; include_read must be true or false. "
+        "Correct that and call it again."
     )
     assert said(ANSWER_QUESTION, {"question_id": "", "answer": "", "sources": "a"}) == (
-        "answer_question was not carried out: sources must be a list of strings."
+        "answer_question was not carried out: sources must be a list of strings. Correct that and call it again."
     )
 
 
 @pytest.mark.parametrize("seconds", [-1, 111])
 def test_a_wait_has_bounds(seconds: int) -> None:
     assert said(CHECK_ANSWERS, {"wait_seconds": seconds}) == (
-        "check_answers was not carried out: wait_seconds must be from 0 to 110."
+        "check_answers was not carried out: wait_seconds must be from 0 to 110. Correct that and call it again."
     )
 
 

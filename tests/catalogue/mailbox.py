@@ -1,0 +1,90 @@
+"""Errors of what is stored in the mailbox, and of this machine."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from typing import TYPE_CHECKING
+
+from peer_relay import app, disk
+from peer_relay.clock import Clock
+from peer_relay.deadline import Deadline
+from peer_relay.errors import BranchDeleted, HistoryRewritten, MalformedPack, PeerRelayError, RefusedCommit
+from peer_relay.git.clone import Clone
+from peer_relay.git.exact import _clause
+from peer_relay.ledger import Ledger
+from peer_relay.local_state import LocalState
+from peer_relay.records import Question, Room, make, parse
+from tests.catalogue.entry import COMMIT, HOST, OTHER_TOKEN, TOKEN, Entry, config
+from tests.pure.samples import ROOM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+def _found(folder: Path, peer_id: str = "alice", token: str = TOKEN) -> object:
+    app.create_room(config(folder), "bob", {})
+    return app.inspect_room(config(folder, peer_id, token), {})
+
+
+def _opened_twice(folder: Path) -> object:
+    app.create_room(config(folder), "bob", {})
+    return app.create_room(config(folder), "carol", {})
+
+
+def _unacceptable(make_record: Callable[[], object]) -> RefusedCommit:
+    """Return the refusal of a commit whose record is not acceptable, in the words of the store."""
+    try:
+        make_record()
+    except PeerRelayError as error:
+        return RefusedCommit(commit=COMMIT, reason=_clause(error))
+    raise AssertionError("the record is acceptable")
+
+
+def mailbox() -> Iterator[Entry]:
+    """Yield what is wrong with what is stored."""
+    odd = make(Room, **ROOM), ["secret.txt"]
+    yield Entry("a room of another token", lambda folder: _found(folder, token=OTHER_TOKEN))
+    yield Entry("a third peer", lambda folder: _found(folder, peer_id="carol"))
+    yield Entry("a room of others", _opened_twice)
+    yield Entry("a newer room", lambda _: parse(Room, b'{"format": 2, "key": "secret"}'))
+    yield Entry("no room", lambda _: parse(Room, b'{"format": "secret"}'))
+    yield Entry("an odd file", lambda _: Ledger.from_paths(*odd))
+    yield Entry("an odd file in a commit", lambda _: _unacceptable(lambda: Ledger.from_paths(*odd)))
+    extra = b'{\n  "id": "x",\n  "secret": 1\n}\n'
+    yield Entry("an odd record in a commit", lambda _: _unacceptable(lambda: parse(Question, extra)))
+    for reason in ("its Room-Mac is wrong", "it does not follow the commit before it"):
+        yield Entry(reason, lambda _, reason=reason: RefusedCommit(commit=COMMIT, reason=reason))
+    huge = MalformedPack(remote=HOST, reason="its checksum does not fit").what.removesuffix(".")
+    yield Entry("a commit with a bad pack", lambda _: RefusedCommit(commit=COMMIT, reason=f"with it, {huge}"))
+    yield Entry("a new history", lambda _: HistoryRewritten(commit=COMMIT))
+    yield Entry("no branch", lambda _: BranchDeleted(commit=COMMIT))
+
+
+def _fails(folder: Path, number: int) -> None:
+    with disk.reported(folder / "outbox"):
+        raise OSError(number, os.strerror(number))
+
+
+def _busy(folder: Path) -> object:
+    state = LocalState(folder)
+    with state.locked(Deadline(0, time.monotonic)), state.locked(Deadline(0, time.monotonic)):
+        return None
+
+
+def _bare_clone(folder: Path) -> object:
+    with Clone(folder / "clone", HOST).opened() as clone:
+        return clone.raw("commit", COMMIT)
+
+
+def machine() -> Iterator[Entry]:
+    """Yield what stands in the way on this machine."""
+    for number in (13, 28, 30):
+        yield Entry(os.strerror(number), lambda folder, number=number: _fails(folder, number))
+    yield Entry("a file without a name", lambda _: disk.unusable(io.BytesIO(), OSError()))
+    yield Entry("a clock of 1970", lambda _: Clock(lambda: 0).now_ms())
+    yield Entry("a clock of nowhere", lambda _: Clock(lambda: 1 << 60).now_ms())
+    yield Entry("a lock of another process", _busy)
+    yield Entry("a damaged clone", _bare_clone)
