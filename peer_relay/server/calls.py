@@ -86,8 +86,8 @@ class Calls:
         except Exception as error:  # noqa: BLE001 - the text of it could hold anything, and the session goes on
             say(f"{face.name} failed: {place_of(error)}")
             return _failure(
-                f"{face.name} failed for a reason inside peer-relay, which its standard error names. Tell your developer "
-                "before you repeat it."
+                f"{face.name} failed for a reason inside peer-relay, which its standard error names. Tell your "
+                "developer before you repeat it."
             )
 
     async def _ask(self, _context: ServerRequestContext[Any], arguments: AskPeer) -> BaseModel:
