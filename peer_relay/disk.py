@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
-_TEMPORARY_PREFIX = ".tmp-"
+TEMPORARY_PREFIX = ".tmp-"
 
 
 @contextlib.contextmanager
@@ -69,9 +68,11 @@ def write_atomically(path: Path, data: bytes, *, mode: int = PRIVATE_FILE, durab
     Raises:
         StateUnusable: the file is as it was before.
     """
+    import tempfile  # noqa: PLC0415 - it brings compression and random numbers, which whoever only reads need not load
+
     make_folder(path.parent)
     with reported(path):
-        handle, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -111,7 +112,7 @@ def is_there(path: Path) -> bool:
 def names_in(folder: Path) -> list[str]:
     """Return the names of the finished files in a folder, sorted; none if there is no such folder."""
     with reported(folder), contextlib.suppress(FileNotFoundError):
-        return sorted(path.name for path in folder.iterdir() if not path.name.startswith(_TEMPORARY_PREFIX))
+        return sorted(path.name for path in folder.iterdir() if not path.name.startswith(TEMPORARY_PREFIX))
     return []
 
 
