@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from peer_relay.amounts import counted
 from peer_relay.commits import ARCHIVED_PER_COMMIT
 from peer_relay.errors import HistoryRewritten, RefusedCommit
 from peer_relay.paths import Kind
@@ -207,7 +208,9 @@ class _Found:
 def _problems(verdict: Verdict) -> Iterator[str]:
     tally, refused = verdict.tally, verdict.refused
     if refused is not None:
-        before = f"{tally.commits:,} of {_many(verdict.total, 'commit')} {'is' if tally.commits == 1 else 'are'} exact"
+        before = (
+            f"{tally.commits:,} of {counted(verdict.total, 'commit')} {'is' if tally.commits == 1 else 'are'} exact"
+        )
         yield f"{before}; commit {refused.commit} is not: {refused.reason}. {refused.remedy}"
     for each in verdict.reused:
         yield f"{_reused(each)} Ask your peer who did that: peer-relay never asks with the same id again."
@@ -236,7 +239,7 @@ def _proofs(verdict: Verdict) -> Iterator[Proof]:
 
 def _commits(verdict: Verdict) -> str:
     tally = verdict.tally
-    number = _many(verdict.total, "commit")
+    number = counted(verdict.total, "commit")
     if tally.commits < verdict.total:
         number = f"{tally.commits:,} of {number}"
     if tally.commits == 1:
@@ -246,7 +249,7 @@ def _commits(verdict: Verdict) -> str:
 
 
 def _records(tally: Tally) -> str:
-    written = f"{_many(tally.questions, 'question')} and {_many(tally.answers, 'answer')}"
+    written = f"{counted(tally.questions, 'question')} and {counted(tally.answers, 'answer')}"
     return f"The room's record, {written} are in canonical form, byte for byte, and within the limits."
 
 
@@ -286,10 +289,6 @@ def _checkpoint(verdict: Verdict) -> Proof:
 def _reused(reused: ReusedId) -> str:
     commits = " and then in ".join(reused.commits)
     return f"The id {reused.question_id} was asked with again after its exchange was archived: in commit {commits}."
-
-
-def _many(number: int, unit: str) -> str:
-    return f"{number:,} {unit}" + ("" if number == 1 else "s")
 
 
 def _short(commit: str | None) -> str:
