@@ -35,8 +35,11 @@ LAYERS = {
     "git": Layer(("git.*",), (*_PURE, "contract", "machine")),
     "driver": Layer(("relay", "contact", "delivery", "exchanges", "notes", "reports", "verification"), _STATE),
     "settings": Layer(("settings", "rooms"), (*_PURE, "machine")),
-    "root": Layer(("app", "access", "doctor.*", "replaying"), (*_STATE, "git", "driver", "settings")),
-    "faces": Layer(("cli.*", "demo", "server.*", "__main__"), (*_STATE, "git", "driver", "settings", "root")),
+    "agents": Layer(("agents.*",), ("ground", "basics", "machine")),
+    "root": Layer(
+        ("app", "access", "doctor.*", "leaving", "replaying"), (*_STATE, "git", "driver", "settings", "agents")
+    ),
+    "faces": Layer(("cli.*", "demo", "server.*", "__main__"), (*_STATE, "git", "driver", "settings", "agents", "root")),
 }
 FACES = ("faces", "settings")
 
