@@ -1,4 +1,4 @@
-"""The documents against the program: every table, sentence, file and command of the README is compared with the real
+"""The documents against the program: every table, file and command of the README is compared with the real
 thing, and so are the layers in CONTRIBUTING and the list of decisions.
 
 The README's example room is made again from the files that it shows, so every id and every output of git in it is
@@ -7,15 +7,12 @@ checked to the byte.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import dataclasses
 import json
 import os
 import re
 import subprocess
-from fnmatch import fnmatchcase
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,17 +51,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
-# Where the sentences come from that a person meets.
-SPEAKERS = (
-    "errors.request",
-    "errors.mailbox",
-    "errors.transport",
-    "errors.local",
-    "notes",
-    "settings",
-    "git.credentials",
-    "git.outcomes",
-)
 
 
 def section(title: str) -> str:
@@ -154,43 +140,7 @@ def test_the_limits_are_the_ones_that_hold() -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Sentences
-
-
-@cache
-def sentences() -> list[str]:
-    """Return every text that the speaking modules contain, with `…` for what is filled in at run time."""
-    found = []
-    for name, source in sources().items():
-        if not any(fnmatchcase(name, each) for each in SPEAKERS):
-            continue
-        tree = ast.parse(source)
-        docstrings = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.JoinedStr):
-                found.append(
-                    "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
-                )
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-                found.append(node.value)
-    return found
-
-
-def is_spoken(sentence: str) -> bool:
-    """Say whether the fixed parts of a sentence stand in this order in one text of the program."""
-    parts = [re.escape(part.strip()) for part in sentence.split("…") if part.strip()]
-    pattern = re.compile(".*".join(parts), re.DOTALL)
-    return any(pattern.search(each) for each in sentences())
-
-
-@pytest.mark.parametrize("sentence", [quoted(row[0])[0] for row in rows("Troubleshooting")])
-def test_a_sentence_in_troubleshooting_is_one_of_the_program(sentence: str) -> None:
-    assert is_spoken(sentence)
-
-
-def test_a_sentence_that_the_program_does_not_say_would_be_noticed() -> None:
-    assert not is_spoken("There is no such room for this password in …")
-    assert not is_spoken("… which pairs … is not a peer of this room")
+# Links
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)]+)\)", README))))
