@@ -1,0 +1,147 @@
+"""`wait`: until the other peer has said something. It marks nothing as read, and shows nothing that the peer wrote."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from peer_relay.cli.command import command, manners
+from peer_relay.cli.connection import connected
+from peer_relay.cli.ending import Exit, end_with
+from peer_relay.cli.moments import counted, length_of
+from peer_relay.cli.output import emit, say, warn
+from peer_relay.cli.progress import shows_progress
+from peer_relay.clock import system_ms
+from peer_relay.errors import PeerRelayError
+from peer_relay.ids import ulid_ms
+from peer_relay.pacing import pauses_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from peer_relay.relay import Relay
+    from peer_relay.standing import Standing
+
+QUESTIONS, ANSWERS = "questions", "answers"
+KINDS = (QUESTIONS, ANSWERS)
+_NAMED = 5
+
+
+@command(
+    examples=[
+        "peer-relay wait && peer-relay questions && peer-relay answers",
+        "peer-relay wait --for answers --timeout 600  # ten minutes at most",
+        "peer-relay wait --timeout 0 --json  # look once",
+    ],
+    prints_data=True,
+    enters_room=True,
+)
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer than so.")
+@click.option("--for", "kind", type=click.Choice(KINDS), help="Wait for one of the two alone.")
+def wait(timeout_s: float | None, kind: str | None) -> None:
+    """Wait until a question waits for an answer, or an unread answer is there.
+
+    The status is 0 if there is something, 4 if the time is over, and 5 if the mailbox could not be reached then.
+    Without --timeout it waits until it is interrupted. A look at the mailbox that was begun is finished, which may take
+    as long as PEER_RELAY_TIMEOUT says. Nothing is marked as read.
+    """
+    kinds = KINDS if kind is None else (kind,)
+    with connected() as relay:
+        standing = Waiter(relay, kinds).wait(timeout_s)
+    found = found_in(standing, kinds)
+    if manners().as_json:
+        emit({each: list(found[each]) if each in found else None for each in KINDS})
+    else:
+        for line in _lines(found, standing.other or "the other peer"):
+            say(line)
+    if not any(found.values()):
+        end_with(Exit.NOTHING)
+
+
+@dataclass
+class Waiter:
+    """Looks at the mailbox again and again.
+
+    Attributes:
+        relay: the room.
+        kinds: what is waited for.
+        monotonic: a clock, in seconds.
+        sleep: waits for so many seconds.
+    """
+
+    relay: Relay
+    kinds: Sequence[str]
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _told: set[str] = field(default_factory=set)
+
+    def wait(self, timeout_s: float | None) -> Standing:
+        """Wait until there is something, or the time is over.
+
+        Args:
+            timeout_s: how long at most, in seconds; None for ever.
+
+        Returns:
+            How things stand then.
+
+        Raises:
+            PeerRelayError: nothing is there, and the mailbox could not be reached when the time was over, or cannot be
+                used until somebody changes something.
+        """
+        end_s = math.inf if timeout_s is None else self.monotonic() + timeout_s
+        before: PeerRelayError | None = None
+        for pause_s in pauses_s():
+            problem, standing = self._look(), self.relay.standing()
+            left_s = end_s - self.monotonic()
+            if any(found_in(standing, self.kinds).values()):
+                if problem is not None:
+                    warn(f"{problem} This is what was known before.")
+                return standing
+            if problem is not None and (left_s <= 0 or not problem.retryable):
+                raise problem
+            if left_s <= 0:
+                return standing
+            if problem is not None and before is None:
+                warn(f"{problem} Waiting goes on.")
+            elif problem is None and shows_progress():
+                self._tell(f"nothing is there yet; waiting for {standing.other}. Ctrl-C ends it.")
+            before = problem
+            self.sleep(min(pause_s, left_s))
+        raise AssertionError  # pragma: no cover - the pauses have no end
+
+    def _look(self) -> PeerRelayError | None:
+        """Look once, and return why that failed, if it did."""
+        try:
+            reached = self.relay.reach()
+        except PeerRelayError as error:
+            return error
+        for note in reached.notes:
+            if reached.stale is None or not note.startswith(str(reached.stale)):
+                self._tell(note)
+        return reached.stale
+
+    def _tell(self, note: str) -> None:
+        if note not in self._told:
+            self._told.add(note)
+            warn(note)
+
+
+def found_in(standing: Standing, kinds: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the ids of what somebody waits for, by its kind."""
+    return {each: standing.waiting if each == QUESTIONS else standing.unread for each in kinds}
+
+
+def _lines(found: dict[str, tuple[str, ...]], other: str) -> Iterator[str]:
+    """Yield a line of facts for each kind of which there is something."""
+    if waiting := found.get(QUESTIONS):
+        verb, which = ("is", "") if len(waiting) == 1 else ("are", "the oldest ")
+        age = length_of((system_ms() - ulid_ms(waiting[0])) / 1000)
+        yield f"{counted(len(waiting), 'question')} from {other} {verb} waiting ({which}for {age})."
+    if unread := found.get(ANSWERS):
+        verb, more = "has" if len(unread) == 1 else "have", len(unread) - _NAMED
+        rest = f" and {more} more" if more > 0 else ""
+        yield f"{counted(len(unread), 'answer')} from {other} {verb} arrived: {', '.join(unread[:_NAMED])}{rest}."
