@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from typing import TYPE_CHECKING
@@ -56,7 +57,13 @@ def _spelt(code: int) -> str:
 
 
 _REFUSED = [(first, last) for first, last, _ in REFUSED_RANGES]
-_SCAN = re.compile(f"{FLAG_SEQUENCE}|(?P<refused>[{_class([*_REFUSED, TAG_RANGE])}]|\\r(?!\\n))")
+
+
+@functools.cache
+def _scanner() -> re.Pattern[str]:
+    """Return what finds refused code points; it is made when a text is looked through, because that takes a while."""
+    return re.compile(f"{FLAG_SEQUENCE}|(?P<refused>[{_class([*_REFUSED, TAG_RANGE])}]|\\r(?!\\n))")
+
 
 _SURROGATES = (0xD800, 0xDFFF)
 _NOT_ALONE = [*(pair for pair in _REFUSED if pair != _SURROGATES), TAG_RANGE, (_CR, _CR)]
@@ -75,7 +82,7 @@ def _name(code: int) -> str:
 
 def refused_in(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield every refused code point: its position in characters from 1, its number, and what it is."""
-    for match in _SCAN.finditer(text):
+    for match in _scanner().finditer(text):
         if match["refused"] is not None:
             code = ord(match["refused"])
             yield match.start() + 1, code, _name(code)
