@@ -7,21 +7,31 @@ from typing import TYPE_CHECKING
 
 import click
 
+from peer_relay.cli.arguments import SET_ASIDE
+from peer_relay.cli.command import command, manners
 from peer_relay.cli.connection import connected
 from peer_relay.cli.ending import Failure
-from peer_relay.cli.output import warn
+from peer_relay.cli.output import emit, say, warn
 from peer_relay.cli.terminal import indented, on_terminal
 from peer_relay.errors import UnknownQuestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from peer_relay.outbox import OutboxEntry
 
 
-@click.command
-@click.option("--retry", metavar="ID", help="Try again with a record that was set aside.")
-@click.option("--drop", metavar="ID", help="Throw a record away that was set aside. Nobody will see it.")
+@command(
+    examples=[
+        "peer-relay outbox",
+        "peer-relay outbox --retry 01KAN3X1Y0ABCDEFGHJKMNPQRS  # once more, after the mailbox was put right",
+        "peer-relay outbox --drop 01KAN3X1Y0ABCDEFGHJKMNPQRS",
+    ],
+    prints_data=True,
+    enters_room=True,
+)
+@click.option("--retry", metavar="ID", type=SET_ASIDE, help="Try again with a record that was set aside.")
+@click.option("--drop", metavar="ID", type=SET_ASIDE, help="Throw away one that was set aside. Nobody will see it.")
 @click.option("--yes", is_flag=True, help="Do not ask before something is thrown away.")
 def outbox(retry: str | None, drop: str | None, yes: bool) -> None:  # noqa: FBT001 - click passes flags by name
     """Show what this machine has not delivered yet.
@@ -35,11 +45,11 @@ def outbox(retry: str | None, drop: str | None, yes: bool) -> None:  # noqa: FBT
             relay.retry(retry)
             relay.deliver()
         if drop is None:
-            _show(relay.outbox())
+            _show(relay.outbox(), relay.standing().damaged)
         else:
             _confirm(drop, confirmed=yes)
             relay.drop(drop)
-            click.echo(f"{drop} was thrown away.")
+            _tell_dropped(drop)
 
 
 @contextlib.contextmanager
@@ -61,11 +71,36 @@ def _confirm(question_id: str, *, confirmed: bool) -> None:
         raise Failure("Nothing was thrown away.")
 
 
-def _show(entries: tuple[OutboxEntry, ...]) -> None:
-    if not entries:
+def _tell_dropped(question_id: str) -> None:
+    if manners().as_json:
+        emit({"dropped": question_id})
+    else:
+        say(f"{question_id} was thrown away.")
+
+
+def _show(entries: Sequence[OutboxEntry], damaged: Sequence[str]) -> None:
+    if manners().as_json:
+        for entry in entries:
+            emit(as_object(entry))
+        for name in damaged:
+            emit({"damaged": name})
+        return
+    if not (entries or damaged):
         warn("everything is delivered.")
     for entry in entries:
-        click.echo("\n".join(_lines(entry)))
+        say("\n".join(_lines(entry)))
+    for name in damaged:
+        warn(f"the outbox file {name} cannot be read; it was left in place for you to look at.")
+
+
+def as_object(entry: OutboxEntry) -> dict[str, str | None]:
+    """Return a record's place and what became of it, with stable field names; its text is not in it."""
+    return {
+        "question_id": entry.place.question_id,
+        "kind": entry.place.kind.value,
+        "status": entry.status.value,
+        "words": entry.words or None,
+    }
 
 
 def _lines(entry: OutboxEntry) -> Iterator[str]:

@@ -17,6 +17,7 @@ from peer_relay.ids import ulid_ms
 from peer_relay.keys import format_token
 from peer_relay.records import Answer, Question, make
 from peer_relay.reports import Listing
+from peer_relay.standing import Standing
 from peer_relay.times import format_ms
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class FakeRelay:
     waiting: tuple[OutboxEntry, ...] = ()
     notes: tuple[str, ...] = ()
     acts: list[str] = field(default_factory=list)
+    stands: Standing = field(default_factory=lambda: Standing("alice"))
+    me: str = "alice"
 
     def exchanges(self, *, whole_history: bool = False) -> Listing[Exchange]:
         self.acts.append(f"exchanges whole_history={whole_history}")
@@ -89,6 +92,9 @@ class FakeRelay:
 
     def outbox(self) -> tuple[OutboxEntry, ...]:
         return self.waiting
+
+    def standing(self) -> Standing:
+        return self.stands
 
     def _known(self, question_id: str) -> None:
         if question_id not in {entry.place.question_id for entry in self.waiting}:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from peer_relay.cli import commands
 from peer_relay.outbox import OutboxEntry, Status
 from peer_relay.paths import Kind, Place
+from peer_relay.standing import Standing
 from tests.cli.support import FakeRelay, exchange, run
 
 QUESTION = exchange(1).question
@@ -35,6 +38,37 @@ def test_an_empty_outbox_says_that_all_is_well(relay: FakeRelay) -> None:
     assert (shown.exit_code, shown.stdout, shown.stderr) == (0, "", "note: everything is delivered.\n")
 
 
+def test_a_file_that_cannot_be_read_is_named_also_when_nothing_else_waits(relay: FakeRelay) -> None:
+    relay.stands = Standing("alice", damaged=("00000009-odd.json",))
+    shown = run("outbox")
+    assert (shown.exit_code, shown.stdout) == (0, "")
+    assert shown.stderr == (
+        "note: the outbox file 00000009-odd.json cannot be read; it was left in place for you to look at.\n"
+    )
+
+
+def test_a_program_gets_an_object_for_each_record_and_for_each_file_that_cannot_be_read(filled: FakeRelay) -> None:
+    filled.stands = Standing("alice", damaged=("00000009-odd.json",))
+    shown = run("outbox", "--json")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert [json.loads(line) for line in shown.stdout.splitlines()] == [
+        {"question_id": QUESTION.id, "kind": "question", "status": "refused", "words": "pre-receive: no"},
+        {"question_id": QUEUED.place.question_id, "kind": "question", "status": "queued", "words": None},
+        {"damaged": "00000009-odd.json"},
+    ]
+
+
+def test_a_program_is_told_nothing_of_an_empty_outbox_and_the_id_of_what_it_dropped(relay: FakeRelay) -> None:
+    assert run("outbox", "--json").output == ""
+    relay.waiting = (REFUSED,)
+    shown = run("outbox", "--json", "--drop", QUESTION.id, "--yes")
+    assert (json.loads(shown.stdout), shown.stderr, relay.acts[-2]) == (
+        {"dropped": QUESTION.id},
+        "",
+        f"drop {QUESTION.id}",
+    )
+
+
 def test_retry_tries_once_more_and_shows_what_is_left(filled: FakeRelay) -> None:
     shown = run("outbox", "--retry", QUESTION.id)
     assert (shown.exit_code, shown.stdout) == (0, f"{QUEUED.place.question_id}  question  queued\n")
@@ -42,7 +76,7 @@ def test_retry_tries_once_more_and_shows_what_is_left(filled: FakeRelay) -> None
 
 
 def test_drop_with_yes_throws_it_away(filled: FakeRelay) -> None:
-    shown = run("outbox", "--drop", QUESTION.id, "--yes")
+    shown = run("outbox", "--drop", f" {QUESTION.id.lower()}", "--yes")  # as somebody may paste it
     assert (shown.exit_code, shown.stdout) == (0, f"{QUESTION.id} was thrown away.\n")
     assert filled.acts == [f"drop {QUESTION.id}", "close"]
 
@@ -85,6 +119,6 @@ def test_an_id_that_is_not_there_is_a_sentence(filled: FakeRelay, option: str) -
 
 
 def test_retry_and_drop_exclude_each_other(filled: FakeRelay) -> None:
-    shown = run("outbox", "--retry", "A", "--drop", "B")
+    shown = run("outbox", "--retry", QUESTION.id, "--drop", QUESTION.id)
     assert (shown.exit_code, filled.acts) == (2, [])
     assert "--retry and --drop exclude each other." in shown.stderr
