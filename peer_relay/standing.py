@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+STATUSES = ("queued", "refused", "second")
+"""What may become of a record in the outbox, by the names that `outbox.Status` has for it."""
+
 
 @dataclass(frozen=True)
 class OnTheWay:
@@ -124,15 +127,19 @@ def _outbox(folder: Path) -> tuple[list[OnTheWay], list[str]]:
 
 
 def _entry(folder: Path, name: str) -> OnTheWay | None:
-    named, content = parse_entry_name(name), _json(folder / name)
-    if named is None or not isinstance(content.get("status"), str) or not isinstance(content.get("words"), str):
+    """Return what an outbox file says, or None if it is none or is about another record than its name."""
+    named, content = parse_entry_name(name), _file(folder / name)
+    status, words, record = (content.get(each) for each in ("status", "words", "record"))
+    if named is None or status not in STATUSES or not isinstance(words, str) or not isinstance(record, str):
         return None
-    return OnTheWay(named[1], content["status"], content["words"])
+    if _object(record).get("id") != named[1].question_id:
+        return None
+    return OnTheWay(named[1], status, words)
 
 
 def _checkpoint(path: Path) -> dict[str, Any] | None:
     """Return the parts of a checkpoint that are looked at, or None if there is none that can be read."""
-    content = _json(path)
+    content = _file(path)
     room = content.get("room")
     peers = room.get("peers") if isinstance(room, dict) else None
     opened = dict(_pairs(content.get("open")))
@@ -172,10 +179,18 @@ def _other(peers: list[str], me: str) -> str:
     return peers[1] if peers[0] == me else peers[0]
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _file(path: Path) -> dict[str, Any]:
     """Return the object in a file, or an empty one if there is none that can be read."""
     try:
-        content = json.loads(disk.read_if_there(path) or b"null")
-    except (StateUnusable, ValueError, RecursionError):
+        return _object(disk.read_if_there(path) or b"")
+    except StateUnusable:
+        return {}
+
+
+def _object(text: str | bytes) -> dict[str, Any]:
+    """Return the object that a text spells, or an empty one if it spells none."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
