@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from peer_relay import app
+from peer_relay.cli.config import _room
 from peer_relay.cli.pairing import find_place
+from peer_relay.cli.pasting import understand
 from peer_relay.errors import AlreadyQueued, InvalidRecord, NotYourQuestion, Problem
 from peer_relay.git.environment import NetworkEnvironment
 from peer_relay.git.remote import parse_remote
@@ -55,6 +57,11 @@ def _chosen(folder: Path, variables: dict[str, str], *names: str) -> object:
         os.environ.update(before)
 
 
+def _room_for_agent(rooms: Rooms, folder: Path) -> object:
+    assert len(rooms.names()) == 2
+    return _room(Settings.from_environ({"PEER_RELAY_HOME": str(folder)}), None)
+
+
 def _damaged_room(folder: Path) -> object:
     rooms = _rooms(folder, "alice-bob")
     (folder / "saved-rooms" / "alice-bob.json").write_text('{"token": "secret"}')
@@ -97,6 +104,10 @@ def requests() -> Iterator[Entry]:
     yield Entry("a doubled invite", lambda _: parse_invite(INVITE * 2))
     yield Entry("no invite", lambda _: parse_invite(f"token: {TOKEN}"))
     yield Entry("an invite of another version", lambda _: parse_invite(_encoded(f'["x","{TOKEN}","bob",2]')))
+    yield Entry("nothing pasted", lambda _: understand(" \n"))
+    yield Entry("two pastes", lambda _: understand(f"{INVITE}\n{INVITE}"))
+    yield Entry("a pasted token", lambda _: understand(TOKEN))
+    yield Entry("half a paste", lambda _: understand(INVITE[:40]))
     yield Entry("an invite by hand", lambda _: parse_invite(_encoded(f'["x", "{TOKEN}", "bob"]')))
     for text in ("https://me:hunter2@host/a b", "ssh://me:hunter2@host/x", *REFUSED_ADDRESSES):
         yield Entry(f"the address {text!r}", lambda _, text=text: parse_remote(text))
@@ -128,6 +139,7 @@ def settings() -> Iterator[Entry]:
     alone = {"PEER_RELAY_PEER_ID": "alice", "PEER_RELAY_REMOTE": f"https://me:{PASSWORD}@host/x"}
     yield Entry("no token", lambda folder: _chosen(folder, alone))
     yield Entry("several rooms", lambda folder: _chosen(folder, {}, "work", "home"))
+    yield Entry("several rooms for an agent", lambda folder: _room_for_agent(_rooms(folder, "work", "home"), folder))
     yield Entry("a room of no name", lambda folder: _chosen(folder, {"PEER_RELAY_ROOM": "job"}, "work"))
     yield Entry("no saved room", lambda folder: _chosen(folder, {"PEER_RELAY_ROOM": "job"}))
     yield Entry("a damaged room", _damaged_room)
