@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,6 +31,17 @@ KINDS = (QUESTIONS, ANSWERS)
 _NAMED = 5
 
 
+class _Seconds(click.FloatRange):
+    """A length of time. `nan` is a number for Python, and in no range and out of none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's signature
+        """Return the number of seconds."""
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail("must be a number of seconds.", param, ctx)
+        return seconds
+
+
 @command(
     examples=[
         "peer-relay wait && peer-relay questions && peer-relay answers",
@@ -40,7 +51,7 @@ _NAMED = 5
     prints_data=True,
     enters_room=True,
 )
-@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer than so.")
+@click.option("--timeout", "timeout_s", type=_Seconds(min=0), metavar="SECONDS", help="Give up after that long.")
 @click.option("--for", "kind", type=click.Choice(KINDS), help="Wait for one of the two alone.")
 def wait(timeout_s: float | None, kind: str | None) -> None:
     """Wait until a question waits for an answer, or an unread answer is there.
