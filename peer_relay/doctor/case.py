@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from peer_relay import disk
 from peer_relay.app import assemble
 from peer_relay.deadline import Deadline
-from peer_relay.errors import InvalidSetting
+from peer_relay.doctor import folder as state_folder
+from peer_relay.errors import InvalidSetting, PeerRelayError
 from peer_relay.git.clone import Clone
 from peer_relay.git.store import GitStore
 from peer_relay.paths import branch_ref
@@ -25,15 +26,15 @@ from peer_relay.settings import DEFAULT_TIMEOUT_S
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from peer_relay.agents.launch import Running
+    from peer_relay.agents.launch import Launch
     from peer_relay.app import Parts
     from peer_relay.clock import Clock
     from peer_relay.git.observed import Observer
+    from peer_relay.git.remote import Remote
     from peer_relay.settings import Chosen, Settings
     from peer_relay.store import Refreshed
 
 _SECRET_VARIABLES = ("PEER_RELAY_ROOM_TOKEN", "PEER_RELAY_GIT_PASSWORD", "GITHUB_TOKEN", "GH_TOKEN")
-_LOCK_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ class Given:
         room: the saved room that was asked for by name, or None.
         home: the user's home folder.
         cwd: the working folder.
-        running: how this process was started.
+        python: the path of the running Python.
+        launch_for: returns how an agent is to start the server, from the settings, the name of a saved room or None,
+            and the mailbox or None.
         user_id: the number of the user who runs this; None where users have none.
         clock: this machine's.
         observer: is told of every operation on the mailbox.
@@ -61,7 +64,8 @@ class Given:
     room: str | None
     home: Path
     cwd: Path
-    running: Running
+    python: str
+    launch_for: Callable[[Settings, str | None, Remote | None], Launch]
     user_id: int | None
     clock: Clock
     observer: Observer | None = None
@@ -130,6 +134,18 @@ class Case:
         return parts
 
     @property
+    def launch(self) -> Launch:
+        """How an agent is to start the server, for the room to use if it is clear which.
+
+        Raises:
+            InvalidSetting: a variable has a value that it cannot have.
+        """
+        with suppress(PeerRelayError):
+            room = self.chosen.saved_as if len(self.settings.rooms.names()) > 1 else None
+            return self.given.launch_for(self.settings, room, self.parts.remote)
+        return self.given.launch_for(self.settings, None, None)
+
+    @property
     def ref(self) -> bytes:
         """The room's branch."""
         return branch_ref(self.parts.keys.room_id).encode("ascii")
@@ -191,5 +207,5 @@ class Case:
         if not (folder if to_mend else folder / "lock").exists():
             yield
             return
-        with self.parts.state.locked(Deadline(_LOCK_S, self.given.clock.monotonic)):
+        with self.parts.state.locked(Deadline(state_folder.PATIENCE_S, self.given.clock.monotonic)):
             yield

@@ -32,7 +32,7 @@ _LIMIT_S = 10.0
 
 def checklist(case: Case) -> list[Check]:
     """Return the checks, each after those that it needs."""
-    looks = {**_machine(case), **_settings(case), **_disk(case), **_mailbox(case), **_room(case)}
+    looks = {**_machine(case), **_settings(case), **_disk(case), **_mailbox(case), **_room(case), **_agents(case)}
     mends = _mends(case)
     limits_s = {topic.id: _LIMIT_S + topic.operations * case.timeout_s for topic in TOPICS}
     return [Check(topic, looks[topic.id], mends.get(topic.id), limits_s[topic.id]) for topic in TOPICS]
@@ -41,12 +41,9 @@ def checklist(case: Case) -> list[Check]:
 def _machine(case: Case) -> Looks:
     given = case.given
     return {
-        "python": lambda: versions.check_python(_running(), _required(), given.running.python),
-        "packages": lambda: versions.check_packages(_requirements(), _version_of, __version__, given.running.python),
+        "python": lambda: versions.check_python(_running(), _required(), given.python),
+        "packages": lambda: versions.check_packages(_requirements(), _version_of, __version__, given.python),
         "clock": lambda: clocks.check_clock(given.clock),
-        "agents": lambda: registered.check_agents(
-            registrations(given.home, given.cwd, given.surroundings), given.surroundings, given.running
-        ),
     }
 
 
@@ -70,7 +67,7 @@ def _disk(case: Case) -> Looks:
     return {
         "folder": lambda: folder.check_folder(case.settings.state_folder, case.parts.state.folder, _origin(case)),
         "modes": lambda: modes.check_modes(_places(case), case.given.user_id),
-        "lock": lambda: folder.check_lock(case.parts.state),
+        "lock": lambda: folder.check_lock(case.parts.state, folder.PATIENCE_S),
         "leftovers": lambda: folder.check_leftovers(_folders(case), case.now_ms),
         "outbox": lambda: kept.check_outbox(case.parts.state, case.now_ms, case.command),
         "outbox-files": lambda: kept.check_outbox_files(case.parts.state),
@@ -128,6 +125,15 @@ def _room(case: Case) -> Looks:
         "room": lambda: room.check_room(lambda: case.refreshed, case.chosen.config.peer_id),
         "history": lambda: room.check_history(case.refreshed, case.tip),
         "newest": lambda: clocks.check_newest(case.store, case.refreshed.snapshot, case.now_ms, case.deadline(3)),
+    }
+
+
+def _agents(case: Case) -> Looks:
+    given = case.given
+    return {
+        "agents": lambda: registered.check_agents(
+            registrations(given.home, given.cwd, given.surroundings), given.surroundings.get("PATH", ""), case.launch
+        ),
     }
 
 

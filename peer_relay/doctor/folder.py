@@ -60,7 +60,7 @@ def check_folder(home: Path, folder: Path, origin: str) -> Finding:
     return ok(f"Can be written, {space}: {told}.")
 
 
-def check_lock(state: LocalState, patience_s: float = PATIENCE_S, locks: Path = _LOCKS) -> Finding:
+def check_lock(state: LocalState, patience_s: float, locks: Path = _LOCKS) -> Finding:
     """Check that the lock is not held for long.
 
     Args:

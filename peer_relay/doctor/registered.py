@@ -2,61 +2,53 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from peer_relay.agents.clients import CLIENTS
-from peer_relay.agents.launch import Launch, Running, server_command
 from peer_relay.doctor.findings import listed, ok, warning
 from peer_relay.git.words import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from peer_relay.agents.launch import Launch
     from peer_relay.agents.registered import Registration
     from peer_relay.doctor.findings import Finding
 
-_KEPT_VARIABLES = ("PEER_RELAY_HOME", "PEER_RELAY_ROOM")
 
-
-def check_agents(found: Sequence[Registration], environ: Mapping[str, str], running: Running) -> Finding:
+def check_agents(found: Sequence[Registration], search_path: str, launch: Launch) -> Finding:
     """Check that the server is registered in an agent, with a command that exists.
 
     Args:
         found: where it is registered.
-        environ: the environment without the variables that only look set.
-        running: how this process was started.
+        search_path: the folders in which programs are looked for, as in `PATH`.
+        launch: how an agent is to start the server.
     """
-    folders = environ.get("PATH", os.defpath)
     if not found:
         what = "No agent on this machine knows the server, as far as their files tell."
-        return warning(what, fix=_add(environ, running))
-    broken = [each for each in found if not _exists(each, folders)]
-    if broken:
-        first = broken[0]
-        program = clean(first.command[0]) if first.command else "nothing"
-        what = f"{_where(first)} would start {program}, which is not there."
-        return warning(what, fix=f"${{EDITOR:-vi}} {shlex.quote(str(first.path))}")
+        return warning(what, fix=_add(search_path, launch))
+    broken = next((each for each in found if not _exists(each, search_path)), None)
+    if broken is not None:
+        program = clean(broken.command[0]) if broken.command else "nothing"
+        what = f"{_where(broken)} would start {program}, which is not there."
+        return warning(what, fix=f"${{EDITOR:-vi}} {shlex.quote(str(broken.path))}")
     return ok(f"{listed(list(dict.fromkeys(map(_where, found))))}.")
 
 
 def _where(found: Registration) -> str:
-    client = CLIENTS.get(found.client)
-    return f"{client.title if client else clean(found.client)} ({found.scope}, {found.path})"
+    return f"{CLIENTS[found.client].title} ({found.scope}, {found.path})"
 
 
-def _exists(found: Registration, folders: str) -> bool:
-    return bool(found.command) and shutil.which(str(Path(found.command[0]).expanduser()), path=folders) is not None
+def _exists(found: Registration, search_path: str) -> bool:
+    """Say whether what an agent would start is there; what the agent itself fills in first cannot be told."""
+    program = found.command[0] if found.command else ""
+    return "$" in program or shutil.which(program, path=search_path) is not None
 
 
-def _add(environ: Mapping[str, str], running: Running) -> str:
+def _add(search_path: str, launch: Launch) -> str:
     """Return the command that tells an agent of the server: the first one that is here, or the first of all."""
-    folders = environ.get("PATH", os.defpath)
-    env = {name: environ[name] for name in _KEPT_VARIABLES if environ.get(name)}
-    launch = Launch(server_command(folders, running), env)
     commands = [words for each in CLIENTS.values() if (words := each.add(launch))]
-    here = (command for command in commands if shutil.which(command[0], path=folders) is not None)
+    here = (command for command in commands if shutil.which(command[0], path=search_path) is not None)
     return shlex.join(next(here, commands[0]))

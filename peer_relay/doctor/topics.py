@@ -31,7 +31,6 @@ _MACHINE = (
         "packages", "Packages", "Each library was tested in these versions; others may fail in the middle of a call."
     ),
     Topic("clock", "Clock", "With a wrong clock nothing can be asked or answered: what is written stays for ever."),
-    Topic("agents", "Agents", "An agent that does not know the server has none of its tools."),
 )
 _SETTINGS = (
     Topic(
@@ -151,12 +150,16 @@ _ROOM = (
         operations=3,
     ),
 )
+_AGENTS = (
+    Topic("agents", "Registered in", "An agent that does not know the server has none of its tools.", ("variables",)),
+)
 _GROUPS = {
     "This machine": _MACHINE,
     "Settings": _SETTINGS,
     "On this disk": _DISK,
     "Mailbox": _MAILBOX,
     "Room": _ROOM,
+    "Agents": _AGENTS,
 }
 
 TOPICS = tuple(chain.from_iterable(_GROUPS.values()))

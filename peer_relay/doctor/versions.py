@@ -52,7 +52,7 @@ def check_packages(
     wrong = [match for match in parsed if not _fits(versions[match["name"]], match["ranges"])]
     if not wrong:
         return ok(f"peer-relay {own} with {', '.join(f'{name} {version}' for name, version in versions.items())}.")
-    said = [f"{match['name']} {versions[match['name']] or 'is missing'}, not {match['ranges']}" for match in wrong]
+    said = [_said(match["name"], versions[match["name"]], match["ranges"]) for match in wrong]
     wanted = " ".join(f"'{match['name']}{match['ranges']}'" for match in wrong)
     return failed(f"Not as peer-relay {own} needs it: {listed(said)}.", fix=f"{python} -m pip install {wanted}")
 
@@ -67,6 +67,10 @@ def is_within(version: str, ranges: str) -> bool:
         if (numbers < limit) if match["sign"] == ">=" else (numbers >= limit):
             return False
     return True
+
+
+def _said(name: str, version: str | None, ranges: str) -> str:
+    return f"{name} is missing" if version is None else f"{name} {version} is not within {ranges}"
 
 
 def _fits(version: str | None, ranges: str) -> bool:
