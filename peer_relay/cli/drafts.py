@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import shlex
 import shutil
 import sys
@@ -127,6 +128,7 @@ class _Draft:
             if text is not None and not text.strip():
                 self.discard()
                 return False
+            path.chmod(disk.PRIVATE_FILE)  # an editor that makes a new file makes it as it likes
             if text is not None:
                 os.truncate(path, len(text))
         return True
@@ -140,7 +142,7 @@ class _Draft:
 
     def _keep(self, data: bytes) -> Path:
         """Put the text, or what is to become of it, into a file of its own."""
-        name = f"{self._form.name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.md"
+        name = f"{self._form.name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}.md"
         path = read_settings().state_folder / "drafts" / name
         disk.write_atomically(path, data)
         self._path = path
