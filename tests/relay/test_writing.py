@@ -269,8 +269,8 @@ def test_a_third_or_misspelt_peer_is_refused_by_name(
 ) -> None:
     machine = Machine(peer, MemoryStore(mailbox), tmp_path / peer, time)
     sentence = (
-        f"{peer} is not a peer of this room, which pairs alice with bob. Set PEER_RELAY_PEER_ID to your own of the two, or "
-        "run `peer-relay join` with an invite of your own."
+        f"{peer} is not a peer of this room, which pairs alice with bob. Set PEER_RELAY_PEER_ID to your own of the "
+        "two, or run `peer-relay join` with an invite of your own."
     )
     for act in (
         lambda: machine.relay.ask("Why?"),
