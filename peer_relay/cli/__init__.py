@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 COMMANDS = {
-    "init": ("pairing", "Open a room for two and print the invite for the other peer."),
-    "join": ("pairing", "Enter the room that an invite leads to."),
+    "init": ("opening", "Open a room for two and print the invite for the other peer."),
+    "join": ("joining", "Enter the room that an invite leads to."),
+    "invite": ("rooms", "Print the invite of a room again."),
+    "rooms": ("rooms", "List the rooms that are saved on this machine."),
+    "leave": ("rooms", "Take a saved room off this machine."),
     "token": ("pairing", "Print a new room token."),
+    "config": ("config", "Show what an agent's file needs to start the server."),
+    "ping": ("ping", "Go to the room and back, and check that it can be written."),
     "serve": ("serve", "Run the MCP server on standard input and output."),
     "log": ("log", "Show the newest 50 questions and answers."),
     "verify": ("verify", "Prove that the whole history of the room is exact."),

@@ -1,40 +1,79 @@
-"""`init`, `join` and `token`: how two people come to share a room.
+"""What `init` and `join` share: names, addresses, the check of a mailbox, and `token`.
 
 1. The invite and the token are read from a prompt or standard input and never from the command line, where every user
    of the machine could see them (I10).
-2. A new room's token is on the disk before the room is: whatever happens in between, the same `init` again finishes it.
+2. A mailbox is read and asked whether it could be written before anything is created or saved.
+3. What fails leaves nothing behind on this machine that was not there before.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-import shlex
-import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from peer_relay import app
-from peer_relay.cli.terminal import on_terminal
+from peer_relay import app, disk, leaving
+from peer_relay.access import check_access
+from peer_relay.cli.command import command
+from peer_relay.cli.output import say
+from peer_relay.cli.progress import Watcher, working
 from peer_relay.errors import InvalidSetting, OutcomeUnknown, PeerRelayError
-from peer_relay.git.remote import Remote, parse_remote
+from peer_relay.git.remote import parse_remote
 from peer_relay.ids import PEER_PATTERN
-from peer_relay.invite import Invite, format_invite, parse_invite
-from peer_relay.keys import parse_token
-from peer_relay.paths import branch_ref
-from peer_relay.rooms import Rooms, SavedRoom, check_name
-from peer_relay.settings import Settings, expand_home, read_settings, surroundings
+from peer_relay.keys import RoomKeys
+from peer_relay.rooms import check_name
+from peer_relay.settings import expand_home, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MAX_INPUT_BYTES = 64 * 1024
+    from peer_relay.git.remote import Remote
+    from peer_relay.settings import Settings
+
+PEER_RULE = "must be 1 to 32 characters a-z, 0-9 and -, not beginning with -."
 
 
-def _check_peer(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if re.fullmatch(PEER_PATTERN, value) is None:
-        raise click.BadParameter("must be 1 to 32 characters a-z, 0-9 and -, not beginning with -.")
+@dataclass(frozen=True)
+class Place:
+    """Where a mailbox is.
+
+    Attributes:
+        address: the address as it is to be saved, which means the same from every folder.
+        remote: the same, taken apart.
+    """
+
+    address: str
+    remote: Remote
+
+    @property
+    def is_to_be_made(self) -> bool:
+        """Whether it is a path at which nothing is yet, so that a repository can be made there."""
+        path = Path(self.remote.path)
+        with disk.reported(path):
+            return self.remote.kind == "local" and not (path.exists() and (path.is_file() or any(path.iterdir())))
+
+    @property
+    def public_sentence(self) -> str:
+        """What it means that anybody can read it."""
+        return (
+            f"{self.remote.display} can be read by anybody, without a login, so everything that you two write there is "
+            "public."
+        )
+
+
+def is_peer_id(text: str) -> bool:
+    """Say whether a text can be a peer's name."""
+    return re.fullmatch(PEER_PATTERN, text) is not None
+
+
+def check_peer(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse what cannot be a peer's name as wrong usage."""
+    if value is not None and not is_peer_id(value):
+        raise click.BadParameter(PEER_RULE)
     return value
 
 
@@ -47,149 +86,70 @@ def _check_name(_context: click.Context, _parameter: click.Parameter, value: str
     return value
 
 
-_name_option = click.option(
+name_option = click.option(
     "--name", callback=_check_name, help="What to call the saved room; by default by the two names, such as alice-bob."
 )
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# init
-
-
-@click.command
-@click.argument("remote")
-@click.option("--me", required=True, callback=_check_peer, help="Your own name in the room, such as alice.")
-@click.option("--peer", required=True, callback=_check_peer, help="The other peer's name, such as bob.")
-@_name_option
-def init(remote: str, me: str, peer: str, name: str | None) -> None:
-    """Open a room for two and print the invite for the other peer.
-
-    REMOTE is a git repository that both of you can read and write: user@host:path, ssh://, https:// or a path. A bare
-    repository at a path is made if it is not there; any other has to be there already, and may be empty.
-
-    It is safe to repeat: the same command again finds the same room and prints the same invite. A token in
-    PEER_RELAY_ROOM_TOKEN is used for the room if there is one.
-    """
-    if me == peer:
-        raise click.BadParameter("must be another name than that of --me.", param_hint="'--peer'")
-    settings, (address, parsed) = read_settings(), _address(remote)
-    room = SavedRoom(remote=address, token=_token(settings, parsed, me, peer, name), peer_id=me, other_peer=peer)
-    with _kept(settings.rooms, room, name):
-        app.create_room(settings.config(room.remote, room.token, me), peer, surroundings())
-    saved_as = settings.rooms.save(room, name)
-    invite = format_invite(Invite(remote=parsed.invite_form, token=room.token, peer_id=peer))
-    branch = branch_ref(room.identity[0]).removeprefix("refs/heads/")
-    click.echo(f"The room of {me} and {peer} is open in {parsed.display} (branch {branch}). It is saved as {saved_as}.")
-    click.echo(f"\nSend this invite to {peer} in private; whoever has it can read and write in the room:")
-    click.echo(f"\n{invite}\n")
-    click.echo(f"{peer} needs access to the repository too, runs `peer-relay join` and pastes the invite there.")
-    click.echo(_next_step(settings, saved_as))
-
-
-def _token(settings: Settings, remote: Remote, me: str, peer: str, name: str | None) -> str:
-    """Return the token of the variable, else of the same room if it is saved, else a new one."""
-    if settings.room_token is not None:
-        parse_token(settings.room_token)
-        return settings.room_token
-    for saved_as, room in settings.rooms.readable():
-        same_people = (room.peer_id, room.other_peer) == (me, peer)
-        if same_people and name in (None, saved_as) and _shown(room.remote) == remote.invite_form:
-            return room.token
-    return app.new_token()
-
-
-def _shown(address: str) -> str | None:
-    with contextlib.suppress(PeerRelayError):
-        return parse_remote(address).invite_form
-    return None
-
-
-@contextlib.contextmanager
-def _kept(rooms: Rooms, room: SavedRoom, name: str | None) -> Iterator[None]:
-    """Keep a new room's token while the room is made, and do not keep it when certainly none was made."""
-    if any(saved.identity == room.identity for _, saved in rooms.readable()):
-        yield
-        return
-    saved_as = rooms.save(room, name)
-    try:
-        yield
-    except OutcomeUnknown:
-        raise
-    except PeerRelayError:
-        rooms.forget(saved_as)
-        raise
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# join
-
-
-@click.command
-@click.option("--remote", help="Your own address of the same repository, such as https:// instead of ssh.")
-@_name_option
-def join(remote: str | None, name: str | None) -> None:
-    """Enter the room that an invite leads to.
-
-    The invite is asked for (what you paste is not shown), or read from standard input if that is not a terminal. It is
-    never an argument, because other users of a machine can see those.
-    """
-    settings, invite = read_settings(), _read_invite()
-    address, parsed = _address(remote or invite.remote)
-    config = settings.config(address, invite.token, invite.peer_id)
-    peers = app.inspect_room(config, surroundings()).peers
-    other = peers[1] if peers[0] == invite.peer_id else peers[0]
-    room = SavedRoom(remote=address, token=invite.token, peer_id=invite.peer_id, other_peer=other)
-    saved_as = settings.rooms.save(room, name)
-    click.echo(f"You are {invite.peer_id}, paired with {other} in {parsed.display}. The room is saved as {saved_as}.")
-    click.echo(_next_step(settings, saved_as))
-
-
-def _read_invite() -> Invite:
-    """Read the invite without showing it.
+def find_place(text: str) -> Place:
+    """Take an address apart, with a `~` at its beginning expanded.
 
     Raises:
-        InvalidInvite: what was read is not one.
+        InvalidRemote, InvalidSetting: it cannot be the address of a mailbox.
     """
-    if on_terminal():
-        return parse_invite(click.prompt("Paste the invite (it is not shown)", hide_input=True, err=True))
-    return parse_invite(sys.stdin.buffer.read(_MAX_INPUT_BYTES).decode(errors="replace"))
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# token
-
-
-@click.command("token")
-def token() -> None:
-    """Print a new room token.
-
-    It is only needed to choose a room's token before the room is opened: `init` makes one by itself.
-    """
-    click.echo(app.new_token())
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Parts of both
-
-
-def _address(text: str) -> tuple[str, Remote]:
-    """Return an address as it is to be saved, which is the same from every folder, and taken apart."""
     try:
         expanded = expand_home(text)
     except ValueError as error:
         advice = "Write the whole path."
         raise InvalidSetting(name="The address of the mailbox", reason=str(error), advice=advice) from None
-    parsed = parse_remote(expanded)
-    return parsed.path if parsed.kind == "local" else expanded, parsed
+    remote = parse_remote(expanded)
+    return Place(remote.path if remote.kind == "local" else expanded, remote)
 
 
-def _next_step(settings: Settings, saved_as: str) -> str:
-    """Say how an agent gets the server, with the variables that it cannot do without."""
-    variables = {"PEER_RELAY_HOME": str(settings.home)} if settings.home else {}
-    if len(settings.rooms.names()) > 1:
-        variables["PEER_RELAY_ROOM"] = saved_as
-    options = "".join(f"-e {shlex.quote(f'{name}={value}')} " for name, value in variables.items())
-    return (
-        "Your agent needs the MCP server `peer-relay serve`. For Claude Code:\n\n"
-        f"    claude mcp add peer-relay {options}-- peer-relay serve"
-    )
+def is_public(settings: Settings, place: Place, room_id: str | None = None) -> bool | None:
+    """Check that a mailbox can be read and written, and say whether anybody can read it.
+
+    Args:
+        settings: with the time limit.
+        place: where it is.
+        room_id: the room that is meant, if there is one already.
+
+    Returns:
+        None if it cannot be told, as for a path.
+
+    Raises:
+        TransportError: what stands against it.
+    """
+    with working(f"Checking that {place.remote.display} can be read and written"):
+        access = check_access(place.address, surroundings(), settings.timeout, room_id=room_id, observer=Watcher())
+    return access.public
+
+
+@contextlib.contextmanager
+def nothing_left(settings: Settings, token: str, peer_id: str) -> Iterator[None]:
+    """Take away what this machine began to keep for a room, if it was not there before and something fails."""
+    state = leaving.state_of(settings.state_folder, RoomKeys.from_token(token).room_id, peer_id)
+    was_there = state.folder.exists()
+    try:
+        yield
+    except OutcomeUnknown:
+        raise
+    except (PeerRelayError, KeyboardInterrupt):
+        if not was_there:
+            with contextlib.suppress(PeerRelayError):
+                leaving.discard(state, settings.timeout)
+        raise
+
+
+@command(
+    examples=[
+        "peer-relay token",
+        "PEER_RELAY_ROOM_TOKEN=$(peer-relay token) peer-relay init ~/mailbox.git --me alice --peer bob",
+    ]
+)
+def token() -> None:
+    """Print a new room token.
+
+    It is only needed to choose a room's token before the room is opened: `init` makes one by itself.
+    """
+    say(app.new_token())

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from peer_relay import app
+from tests.cli.people import Person
 from tests.cli.support import TOKEN, FakeRelay
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -17,3 +23,21 @@ def relay(monkeypatch: pytest.MonkeyPatch) -> FakeRelay:
     monkeypatch.setenv("PEER_RELAY_PEER_ID", "alice")
     monkeypatch.setattr(app, "open_relay", lambda _config, _environ, _observer=None: fake)
     return fake
+
+
+@pytest.fixture
+def alice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
+    """Give somebody with a home of her own."""
+    return Person(tmp_path / "alice", monkeypatch)
+
+
+@pytest.fixture
+def bob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
+    """Give somebody with a home of his own."""
+    return Person(tmp_path / "bob", monkeypatch)
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path) -> Path:
+    """Give a path at which nothing is yet."""
+    return tmp_path / "mailbox.git"

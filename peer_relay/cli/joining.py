@@ -1,0 +1,138 @@
+"""`join`: the other of two people enters the room with the invite.
+
+1. A typo is found by the invite's checksum, before any contact.
+2. Nothing is used up: whatever fails, the same invite can be used again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from peer_relay import app
+from peer_relay.cli.command import command, manners
+from peer_relay.cli.ending import Failure, status_of
+from peer_relay.cli.output import emit, say, warn
+from peer_relay.cli.pairing import find_place, is_public, name_option, nothing_left
+from peer_relay.cli.pasting import is_cut, understand
+from peer_relay.cli.progress import Watcher, working
+from peer_relay.cli.prompts import agree, can_ask, complain, folded, read_hidden, remark
+from peer_relay.cli.registering import offer, register_option
+from peer_relay.cli.terminal import on_terminal
+from peer_relay.errors import InvalidInvite, LocalError, TransportError
+from peer_relay.keys import RoomKeys
+from peer_relay.rooms import Rooms, SavedRoom
+from peer_relay.settings import Settings, read_settings, surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from peer_relay.cli.pairing import Place
+    from peer_relay.invite import Invite
+
+_MAX_INPUT_BYTES = 64 * 1024
+
+
+@command(
+    examples=[
+        "peer-relay join  # asks for the invite",
+        "peer-relay join --remote https://github.com/alice/mailbox.git",
+        "pbpaste | peer-relay join --json",
+    ],
+    prints_data=True,
+)
+@click.option("--remote", help="Your own address of the same repository, such as https:// instead of ssh.")
+@name_option
+@click.option("--yes", is_flag=True, help="Become the other peer, too, by an invite that you made yourself.")
+@register_option
+def join(*, remote: str | None, name: str | None, yes: bool, register: bool | None) -> None:
+    """Enter the room that an invite leads to.
+
+    The invite is asked for (what you paste is not shown), or read from standard input if that is not a terminal. It is
+    never an argument, because other users of a machine can see those.
+    """
+    settings, invite = read_settings(), _read_invite()
+    _check_whose_it_is(settings.rooms, invite, confirmed=yes)
+    place = find_place(remote or invite.remote)
+    with _reusable():
+        room, saved_as = _enter(settings, invite, place, name)
+    if manners().as_json:
+        told = {"remote": place.remote.display, "room_id": room.identity[0], "me": room.peer_id}
+        emit({**told, "peer": room.other_peer, "saved_as": saved_as})
+    else:
+        who = f"You are {room.peer_id}, paired with {room.other_peer} in {place.remote.display}."
+        say(folded(f"{who} The room is saved as {saved_as}.", sys.stdout))
+    offer(settings, saved_as, place.remote, register=register)
+
+
+def _enter(settings: Settings, invite: Invite, place: Place, name: str | None) -> tuple[SavedRoom, str]:
+    """Check the mailbox, verify the room and save it; return it and the name that it is saved under."""
+    config = settings.config(place.address, invite.token, invite.peer_id)
+    with nothing_left(settings, invite.token, invite.peer_id):
+        if is_public(settings, place, RoomKeys.from_token(invite.token).room_id):
+            warn(place.public_sentence)
+        with working("Reading the room"):
+            peers = app.inspect_room(config, surroundings(), Watcher()).peers
+        other = peers[1] if peers[0] == invite.peer_id else peers[0]
+        room = SavedRoom(remote=place.address, token=invite.token, peer_id=invite.peer_id, other_peer=other)
+        return room, settings.rooms.save(room, name)
+
+
+@contextlib.contextmanager
+def _reusable() -> Iterator[None]:
+    """Say of what stands in the way of the mailbox, or on this machine, that it did not use the invite up."""
+    try:
+        yield
+    except (TransportError, LocalError) as error:
+        raise Failure(
+            f"{error} Nothing was saved, and the invite can be used again.",
+            status_of(error),
+            kind=type(error).__name__,
+            retryable=error.retryable,
+        ) from error
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The invite
+
+
+def _read_invite() -> Invite:
+    """Read the invite without showing it.
+
+    Raises:
+        InvalidInvite: what was read is not one, and nobody can be asked again.
+    """
+    while on_terminal():
+        try:
+            more = "The rest of it, please; or Enter to begin again"
+            return understand(read_hidden("Paste the invite (it is not shown)", is_cut, more))
+        except InvalidInvite as problem:
+            if not can_ask():
+                raise
+            complain(problem)
+    if sys.stdin is None:
+        raise Failure("There is no standard input to read the invite from. Pass it in by a pipe or a file.")
+    return understand(sys.stdin.buffer.read(_MAX_INPUT_BYTES).decode(errors="replace"))
+
+
+def _check_whose_it_is(rooms: Rooms, invite: Invite, *, confirmed: bool) -> None:
+    """Let nobody become both peers of a room by an oversight.
+
+    Raises:
+        Failure: the invite was made on this machine for somebody else, and nobody said that this is meant.
+    """
+    room_id = RoomKeys.from_token(invite.token).room_id
+    saved = (room for _, room in rooms.readable() if room.identity[0] == room_id)
+    mine = next((room.peer_id for room in saved if room.other_peer == invite.peer_id), None)
+    both = any(room.identity == (room_id, invite.peer_id) for _, room in rooms.readable())
+    if mine is None or both or confirmed:
+        return
+    what = f"This invite is for {invite.peer_id}, and on this machine you are {mine} in that room."
+    if not can_ask():
+        raise Failure(f"{what} Send it to {invite.peer_id}, or say --yes to be {invite.peer_id} here, too.")
+    remark(what)
+    if not agree(f"Be {invite.peer_id} here, too?", default=False):
+        raise Failure(f"Nothing was saved. Send the invite to {invite.peer_id}.")
