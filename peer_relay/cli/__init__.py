@@ -34,6 +34,7 @@ COMMANDS = {
     "serve": ("serve", "Run the MCP server on standard input and output."),
     "log": ("log", "Show the newest 50 questions and answers."),
     "verify": ("verify", "Prove that the whole history of the room is exact."),
+    "doctor": ("doctor", "Check everything that peer-relay stands on, and say what to do."),
     "outbox": ("outbox", "Show what this machine has not delivered yet."),
     "schema": ("schema", "Print the JSON Schema of a stored record."),
     "completion": ("completion", "Print what makes a shell complete commands, options and ids."),
