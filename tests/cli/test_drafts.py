@@ -52,7 +52,7 @@ def editor(terminal: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> E
     def does(what: str) -> Path:
         script = tmp_path / "editor.sh"
         script.write_text(
-            f'#!/bin/sh\ncp "$1" "{tmp_path}/seen"\nls -ld "$1" "$(dirname "$1")" | cut -c 1-10 >&2\n{what}\n'
+            f'#!/bin/sh\ncp "$1" "{tmp_path}/seen"\nls -ld "$(dirname "$1")" "$1" | cut -c 1-10 >&2\n{what}\n'
         )
         script.chmod(0o700)
         monkeypatch.setattr(drafts, "_find_editor", lambda: str(script))
@@ -186,7 +186,7 @@ def test_the_text_is_what_stands_above_the_scissors_and_the_rest_is_explained_be
     assert seen.read_text() == (
         f"\n{SCISSORS}\n# Your question to bob.\n# Write above the line of scissors.\n#\n# The end.\n"
     )
-    assert capfd.readouterr().err == "-rw-------\ndrwx------\n"
+    assert capfd.readouterr().err == "drwx------\n-rw-------\n"
     assert left(own_home) == []
 
 
@@ -207,7 +207,7 @@ def test_the_last_line_of_scissors_counts_and_a_file_written_anew_is_all_text(
 
 
 def test_explanations_without_scissors_are_never_sent(editor: Editor, own_home: Path) -> None:
-    editor(f'{ABOVE % "Why?\\n"}; grep -v ">8" "$1" > "$1.new"; mv "$1.new" "$1"')
+    editor(ABOVE % "Why?\\n" + '; grep -v ">8" "$1" > "$1.new"; mv "$1.new" "$1"')
     with pytest.raises(Failure) as refused:
         text_of()
     (path,) = left(own_home)
