@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 _NEEDED = {
     "local": (),
     "ssh": ("SSH_AUTH_SOCK", "GIT_SSH_COMMAND"),
-    "http": ("PEER_RELAY_GIT_USERNAME", "PEER_RELAY_GIT_PASSWORD", "GITHUB_TOKEN", "GH_TOKEN"),
+    "http": ("PEER_RELAY_GIT_USERNAME", "PEER_RELAY_GIT_PASSWORD"),
 }
+_NEEDED_AT = {("http", "github.com"): ("GITHUB_TOKEN", "GH_TOKEN")}
 
 
 def launch_for(settings: Settings, room: str | None, remote: Remote | None) -> Launch:
@@ -36,7 +37,7 @@ def launch_for(settings: Settings, room: str | None, remote: Remote | None) -> L
     environ = surroundings()
     running = Running(sys.argv[0], sys.executable, None if sys.prefix == sys.base_prefix else sys.prefix)
     given = {"PEER_RELAY_HOME": None if settings.home is None else str(settings.home), "PEER_RELAY_ROOM": room}
-    needed = () if remote is None else _NEEDED[remote.kind]
+    needed = () if remote is None else (*_NEEDED[remote.kind], *_NEEDED_AT.get((remote.kind, remote.host.lower()), ()))
     return Launch(
         command=server_command(search_path(environ), running),
         env={name: value for name, value in given.items() if value is not None},

@@ -117,8 +117,12 @@ def _is_known(client: Client, scene: _Scene) -> bool:
     if fitting is not None:
         _tell(f"{client.title} has the server already ({fitting.path}).")
         return True
-    _tell(f"{client.title} has the server already, but not for this room ({known[0].path}). To change that:")
-    _show(_change(client, known[0], scene))
+    lacks_room = "PEER_RELAY_ROOM" not in known[0].env and not scene.is_only
+    why = "but now that several rooms are saved, it has to name one" if lacks_room else "but for another room"
+    _tell(
+        f"{client.title} has the server already ({known[0].path}), {why}. To have this one there:",
+        *_change(client, known[0], scene),
+    )
     return True
 
 
@@ -133,8 +137,8 @@ def _change(client: Client, registration: Registration, scene: _Scene) -> list[s
 def _advise(clients: Iterable[Client], scene: _Scene) -> None:
     """Say how agents are told of the server."""
     for client in clients:
-        _tell(f"Your agent needs the MCP server `peer-relay serve`. This tells {client.title} of it:")
-        _show([shlex.join(client.add(scene.launch))])
+        what = f"Your agent needs the MCP server `peer-relay serve`. This tells {client.title} of it:"
+        _tell(what, shlex.join(client.add(scene.launch)))
 
 
 def _register(client: Client, scene: _Scene, *, ask_first: bool) -> None:
@@ -145,8 +149,7 @@ def _register(client: Client, scene: _Scene, *, ask_first: bool) -> None:
         if not agree("Run this?", default=True):
             return
     else:
-        _tell(f"{client.title} is told of the server:")
-        _show([shlex.join(words)])
+        _tell(f"{client.title} is told of the server:", shlex.join(words))
     with working(f"Telling {client.title}"):
         problem = _run(words, scene.environ)
     if problem is not None:
@@ -181,15 +184,14 @@ def _run(words: Sequence[str], environ: Mapping[str, str]) -> str | None:
     return f"the command failed and says: {in_quotes(words_of_it)}."
 
 
-def _tell(text: str) -> None:
-    """Tell something that is no result of the command's own; with `--json` it is a note."""
+def _tell(text: str, *commands: str) -> None:
+    """Tell something that is no result of the command's own, and commands that can be typed as they are.
+
+    With `--json` it is a note.
+    """
     if manners().as_json:
-        warn(text)
-    else:
-        say(folded(f"\n{printable(text)}", sys.stdout))
-
-
-def _show(commands: Iterable[str]) -> None:
-    """Show commands that can be typed as they are; with `--json` nobody types."""
-    if not manners().as_json:
+        warn(" ".join([text, "; ".join(commands)]).rstrip())
+        return
+    say(folded(f"\n{printable(text)}", sys.stdout))
+    if commands:
         say("\n" + "\n".join(f"    {printable(each)}" for each in commands))
