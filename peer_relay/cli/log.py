@@ -1,44 +1,70 @@
-"""`log`: the questions and answers of a room, for a person or for a program."""
+"""`log`: the questions and answers of a room, for a person, for a program, or as a transcript."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
+from peer_relay.cli.command import command, manners
 from peer_relay.cli.connection import connected
-from peer_relay.cli.output import warn
-from peer_relay.cli.terminal import indented, printable
+from peer_relay.cli.ending import end_if_unreached
+from peer_relay.cli.markdown import transcript
+from peer_relay.cli.moments import counted
+from peer_relay.cli.output import emit, warn
+from peer_relay.cli.output_file import check_place, write_whole
+from peer_relay.cli.progress import working
+from peer_relay.cli.rendering import Page, card_of
+from peer_relay.cli.selecting import Wanted, select
+from peer_relay.cli.since import Since
+from peer_relay.clock import system_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from peer_relay.cli.selecting import Selected
     from peer_relay.exchanges import Exchange
+    from peer_relay.relay import Relay
 
-NEWEST = 50
 
-
-@click.command
+@command(
+    examples=(
+        "peer-relay log",
+        "peer-relay log --open  # what waits for an answer, on either side",
+        "peer-relay log --since 3d --limit 200",
+        "peer-relay log --all --markdown talk.md  # a transcript of the whole history",
+        "peer-relay log --json | tail -n 1  # the newest exchange, for a program",
+    ),
+    prints_data=True,
+    enters_room=True,
+)
 @click.option("--all", "whole_history", is_flag=True, help="Fetch and show the whole history, archived exchanges too.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each exchange, one on a line.")
-def log(whole_history: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes flags by name
-    """Show the newest 50 questions and answers. The newest is last; times are in UTC.
+@click.option(
+    "--since",
+    "since_ms",
+    type=Since(),
+    help="Only what was asked or answered since: 2026-11-20, 2026-11-20T10:00, 3d, 2h or 90m.",
+)
+@click.option("--open", "only_open", is_flag=True, help="Only questions without an answer.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="How many at most: 50 without --all.")
+@click.option("--markdown", "file", metavar="FILE", help="Write a transcript; - is standard output.")
+def log(whole_history: bool, since_ms: int | None, only_open: bool, limit: int | None, file: str | None) -> None:  # noqa: FBT001 - click passes flags by name
+    """Show the newest 50 questions and answers. The newest is last; times are this machine's.
 
     Nothing is marked as read: what your agent has not seen yet, it still gets.
     """
+    if file is not None and manners().as_json:
+        raise click.UsageError("--markdown and --json exclude each other.")
+    if file is not None:
+        check_place(file)
+    wanted = Wanted(whole_history, since_ms, only_open, limit)
     with connected() as relay:
-        listing = relay.exchanges(whole_history=whole_history)
-    for note in listing.notes:
+        with working("Reading"):
+            selected = select(relay, wanted)
+        _show(relay, selected, file)
+    for note in (*selected.notes, *_remarks(wanted, selected)):
         warn(note)
-    shown = listing.items if whole_history else listing.items[-NEWEST:]
-    if as_json:
-        for exchange in shown:
-            click.echo(json.dumps(as_object(exchange)))
-    elif shown:
-        click.echo("\n\n".join("\n".join(readable(exchange)) for exchange in shown))
-    else:
-        warn("no question has been asked in this room yet.")
+    end_if_unreached(selected.stale)
 
 
 def as_object(exchange: Exchange) -> dict[str, str | list[str] | None]:
@@ -59,23 +85,38 @@ def as_object(exchange: Exchange) -> dict[str, str | list[str] | None]:
     }
 
 
-def readable(exchange: Exchange) -> Iterator[str]:
-    """Yield the lines that show an exchange to a person."""
-    question, answer = exchange.question, exchange.answer
-    yield _heading(question.asked_at, f"{question.asker_id} asks", question.id)
-    yield indented(question.question)
-    if question.context_hint is not None:
-        yield indented(f"context: {question.context_hint}")
-    if answer is None:
-        yield click.style("    open: not answered yet", fg="yellow")
+def _show(relay: Relay, selected: Selected, file: str | None) -> None:
+    if file is not None:
+        write_whole(file, transcript(selected.items, _peers(relay, selected.items), selected.left_out))
+    elif manners().as_json:
+        for exchange in selected.items:
+            emit(as_object(exchange))
+    else:
+        page = Page(relay.me, system_ms())
+        for exchange in selected.items:
+            page.print(card_of(exchange))
+
+
+def _remarks(wanted: Wanted, selected: Selected) -> Iterator[str]:
+    """Say what is not among what is shown, and why there is nothing."""
+    if selected.left_out:
+        total = len(selected.items) + selected.left_out
+        older = counted(selected.left_out, "older exchange")
+        yield f"{older} {'is' if selected.left_out == 1 else 'are'} left out; `--limit {total}` shows all of these."
+    if selected.items:
         return
-    yield _heading(answer.answered_at, f"{exchange.answerer} answers")
-    yield indented(answer.answer)
-    for source in answer.sources:
-        yield indented(f"source: {source}")
+    if wanted.only_open:
+        yield "no question is open."
+    elif wanted.since_ms is not None:
+        yield "nothing was asked or answered since then."
+    else:
+        yield "no question has been asked in this room yet."
 
 
-def _heading(time: str, what: str, question_id: str = "") -> str:
-    """Return the line above a text: the time to the minute, who does what, and the id of a question."""
-    plain = f"{time[:16].replace('T', ' ')}  {click.style(printable(what), bold=True)}"
-    return f"{plain}  {click.style(question_id, dim=True)}" if question_id else plain
+def _peers(relay: Relay, exchanges: Sequence[Exchange]) -> list[str]:
+    """Return the room's two peers, as far as they are known."""
+    named = {relay.me, *(exchange.question.asker_id for exchange in exchanges)}
+    named.update(exchange.answerer for exchange in exchanges if exchange.answerer is not None)
+    if len(named) == 1:
+        named.add(relay.standing().other or "the other peer")
+    return sorted(named)

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,8 @@ from peer_relay.cli.output import aside, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from rich.console import Console
 
 _MOMENT_S = 0.4
 
@@ -57,6 +61,35 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         yield show
 
 
+@contextlib.contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show that something is being done, once it takes longer than a moment.
+
+    Args:
+        what: what is being done, such as `Reading`.
+    """
+    if not shows_progress():
+        yield
+        return
+    spinner = _screen().status(f"{what}...")
+    begin = threading.Timer(_MOMENT_S, spinner.start)
+    begin.start()
+    try:
+        yield
+    finally:
+        begin.cancel()
+        begin.join()
+        spinner.stop()
+
+
+@functools.cache
+def _screen() -> Console:
+    """Return the one console of what moves: spinners that share it stand below one another."""
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+
+    return Console(stderr=True, highlight=False, markup=False)
+
+
 class Watcher:
     """Follows the git operations: tells each of them if `--verbose` wants it, and shows a spinner while one fetches.
 
@@ -80,9 +113,7 @@ class Watcher:
             return
         text = f"Fetching: {total_bytes / 1_000_000:.1f} MB"
         if self._spinner is None:
-            from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-
-            self._spinner = Console(stderr=True, highlight=False, markup=False).status(text)
+            self._spinner = _screen().status(text)
             self._spinner.start()
         self._spinner.update(text)
 

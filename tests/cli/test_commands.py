@@ -128,7 +128,7 @@ def test_a_terminal_that_cannot_show_a_character_shows_another(
         patch.setattr(sys, "argv", ["peer-relay", "log"])
         with pytest.raises(SystemExit) as end:
             main()
-    assert (end.value.code, "    Größe ?\n" in path.read_text(encoding="latin-1")) == (0, True)
+    assert (end.value.code, "  | Größe ?\n" in path.read_text(encoding="latin-1")) == (0, True)
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"]])
