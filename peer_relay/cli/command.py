@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+_LONGEST_ALIGNED = 50
+"""How long an example may be for the others to make room for it, in characters."""
+
+
 @dataclass
 class Manners:
     """How the person wants to be told.
@@ -70,7 +74,8 @@ class Command(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Print the examples."""
         super().format_epilog(ctx, formatter)
-        width = max((len(each.partition("  # ")[0]) for each in self.examples), default=0)
+        explained = [len(line) for line, mark, _ in (each.partition("  # ") for each in self.examples) if mark]
+        width = max((length for length in explained if length <= _LONGEST_ALIGNED), default=0)
         with formatter.section("Examples"):
             for each in self.examples:
                 line, mark, meaning = each.partition("  # ")

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from peer_relay.relay import Relay
 
 
-def open_configured() -> Relay:
+def open_configured(room: str | None = None) -> Relay:
     """Return the relay of the room that `--room`, the variables and the saved rooms name.
+
+    Args:
+        room: the name of the saved room, where the command's own `--room` cannot be seen.
 
     Raises:
         PeerRelayError: it is not clear which room, or a setting is wrong.
     """
-    return app.open_relay(load_config(warn, manners().room), surroundings(), Watcher())
+    return app.open_relay(load_config(warn, room or manners().room), surroundings(), Watcher())
 
 
 @contextlib.contextmanager

@@ -104,10 +104,10 @@ def as_object(report: Report) -> dict[str, Any]:
     """Return a report with stable field names; what is not known is None."""
     known, standing = report.known, report.known.standing
     return {
-        "room": known.chosen.saved_as,
+        "saved_as": known.chosen.saved_as,
         "room_id": known.room_id,
-        "peer": standing.me,
-        "other_peer": standing.other,
+        "me": standing.me,
+        "peer": standing.other,
         "remote": parse_remote(known.chosen.config.remote).display,
         "reached": report.problem is None if report.tried else None,
         "contact_at": None if standing.contact_ms is None else format_ms(min(max(standing.contact_ms, 0), MAX_MS)),

@@ -24,13 +24,17 @@ DOCS = Path(__file__).parents[2] / "docs"
 _BLOCK = re.compile(r"^```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROMPT = re.compile(r"^(?P<person>alice|bob)\$ (?P<command>(?:.*\\\n)*.*)\n", re.MULTILINE)
 _PASTE = "Paste the invite (it is not shown): \n"
-_NAMED = re.compile(r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b|(?<=peer-relay/)[a-z2-7]{16}\b|\b[0-9a-f]{40}\b")
+_NAMED = (
+    re.compile(r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b"),
+    re.compile(r"(?<=peer-relay/)[a-z2-7]{16}\b"),
+    re.compile(r"\b[0-9a-f]{40}\b"),
+)
 _VARYING = (
     (re.compile(r"\bprt1-[a-z2-7]+"), "<token>"),
     (re.compile(r"\bpr1-[a-z2-7]+"), "<invite>"),
     (re.compile(r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b"), "<id>"),
     (re.compile(r"(?<=peer-relay/)[a-z2-7]{16}\b|(?<=\broom )[a-z2-7]{16}\b"), "<room>"),
-    (re.compile(r'(?<="room_id": ")[a-z2-7]{16}'), "<room>"),
+    (re.compile(r'(?<="room_id": ")[a-z2-7]{16}|(?<=\()[a-z2-7]{16}(?=\))|(?<=room `)[a-z2-7]{16}(?=`)'), "<room>"),
     (re.compile(r"\b[0-9a-f]{40}\b|\b(?=[a-f]*[0-9])[0-9a-f]{7,12}\b"), "<commit>"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?( ?[+-]\d{4}|Z| UTC)?"), "<time>"),
     (re.compile(r"\d{4}-\d\d-\d\d"), "<date>"),
@@ -81,25 +85,31 @@ def normalised(text: str) -> str:
 
 
 class Names:
-    """Which id of the page stands for which of this run: both are numbered in the order in which they appear."""
+    """Which id of the page stands for which of this run: those of a kind are numbered in the order of appearance."""
 
     def __init__(self, page: str) -> None:
-        self._ours = list(dict.fromkeys(_NAMED.findall(page)))
-        self._theirs: list[str] = []
+        self._ours = [list(dict.fromkeys(kind.findall(page))) for kind in _NAMED]
+        self._theirs: list[list[str]] = [[] for _ in _NAMED]
 
     def learn(self, printed: str) -> None:
         """Take note of the ids that a command printed."""
-        self._theirs += [name for name in dict.fromkeys(_NAMED.findall(printed)) if name not in self._theirs]
+        for kind, known in zip(_NAMED, self._theirs, strict=True):
+            known += [name for name in dict.fromkeys(kind.findall(printed)) if name not in known]
 
     def to_run(self, command: str) -> str:
         """Return a command with this run's ids."""
-        pairs = dict(zip(self._ours, self._theirs, strict=False))
-        return _NAMED.sub(lambda found: pairs.get(found[0], found[0]), command)
+        return _exchanged(command, self._ours, self._theirs)
 
     def to_page(self, printed: str) -> str:
         """Return an output with the page's ids."""
-        pairs = dict(zip(self._theirs, self._ours, strict=False))
-        return _NAMED.sub(lambda found: pairs.get(found[0], found[0]), printed)
+        return _exchanged(printed, self._theirs, self._ours)
+
+
+def _exchanged(text: str, before: list[list[str]], after: list[list[str]]) -> str:
+    for kind, old, new in zip(_NAMED, before, after, strict=True):
+        pairs = dict(zip(old, new, strict=False))
+        text = kind.sub(lambda found, pairs=pairs: pairs.get(found[0], found[0]), text)  # type: ignore[misc]
+    return text
 
 
 def play(page: str, world: World) -> Iterator[tuple[Step, str]]:
