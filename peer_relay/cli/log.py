@@ -106,7 +106,7 @@ def _remarks(wanted: Wanted, selected: Selected) -> Iterator[str]:
     if selected.items:
         return
     if wanted.only_open:
-        yield "no question is open."
+        yield "no question is open." if wanted.since_ms is None else "no question that was asked since then is open."
     elif wanted.since_ms is not None:
         yield "nothing was asked or answered since then."
     else:

@@ -11,6 +11,7 @@ from peer_relay.clock import system_ms
 
 _AGO = re.compile(r"(\d{1,9})([dhm])", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d)?", re.ASCII)
+_FORMS = "a local time such as 2026-11-20 or 2026-11-20T10:00, or how long ago: 3d, 2h or 90m"
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
@@ -26,7 +27,7 @@ class Since(click.ParamType[int]):
         except (ValueError, OverflowError, OSError):
             moment = None
         if moment is None:
-            self.fail("must be a local time such as 2026-11-20 or 2026-11-20T10:00, or 3d, 2h or 90m ago.", param, ctx)
+            self.fail(f"must be {_FORMS}.", param, ctx)
         return moment
 
 

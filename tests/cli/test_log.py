@@ -125,7 +125,7 @@ def test_since_goes_by_the_question_and_by_the_answer(room: TalkRelay, when: str
 def test_a_time_that_is_none_is_wrong_usage_and_the_forms_are_named(room: TalkRelay, when: str) -> None:
     shown = run("log", f"--since={when}")
     assert (shown.exit_code, shown.stdout, room.acts) == (2, "", [])
-    assert "2026-11-20 or 2026-11-20T10:00, or 3d, 2h or 90m ago." in " ".join(shown.stderr.split())
+    assert "2026-11-20 or 2026-11-20T10:00, or how long ago: 3d, 2h or 90m." in " ".join(shown.stderr.split())
 
 
 @pytest.mark.parametrize(
@@ -133,6 +133,7 @@ def test_a_time_that_is_none_is_wrong_usage_and_the_forms_are_named(room: TalkRe
     [
         ([], "no question has been asked in this room yet."),
         (["--open"], "no question is open."),
+        (["--open", "--since", "3d"], "no question that was asked since then is open."),
         (["--since", "3d"], "nothing was asked or answered since then."),
     ],
 )
