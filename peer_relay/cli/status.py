@@ -110,7 +110,7 @@ def as_object(report: Report) -> dict[str, Any]:
         "peer": standing.other,
         "remote": parse_remote(known.chosen.config.remote).display,
         "reached": report.problem is None if report.tried else None,
-        "contact_at": None if standing.contact_ms is None else format_ms(min(max(standing.contact_ms, 0), MAX_MS)),
+        "contact_at": None if standing.contact_ms is None else format_ms(_contact_ms(standing.contact_ms)),
         "waiting": list(standing.waiting),
         "waiting_oldest_s": _oldest_s(standing.waiting, report.now_ms),
         "unread": list(standing.unread),
@@ -129,6 +129,11 @@ def as_object(report: Report) -> dict[str, Any]:
         "damaged": list(standing.damaged),
         "refusal": standing.refusal,
     }
+
+
+def _contact_ms(ms: int) -> int:
+    """Return a time of contact that can be written: it is that of a file, which anybody can set to anything."""
+    return min(max(ms, 0), MAX_MS)
 
 
 def _oldest_s(ids: Sequence[str], now_ms: int) -> float | None:
@@ -177,7 +182,8 @@ def _place(report: Report) -> Iterator[Row]:
     if standing.contact_ms is None:
         yield "Contact", "never from this machine", _NEWS
     else:
-        when = f"{ago(standing.contact_ms, report.now_ms)} ({local_time(standing.contact_ms)})"
+        contact_ms = _contact_ms(standing.contact_ms)
+        when = f"{ago(contact_ms, report.now_ms)} ({local_time(contact_ms)})"
         yield "Contact", when, "" if report.problem is None else _NEWS
 
 
