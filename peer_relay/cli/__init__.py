@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import io
 import os
@@ -20,7 +21,7 @@ from peer_relay.cli.command import GLOBAL_OPTIONS
 from peer_relay.cli.ending import Exit, Failure, ended
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 COMMANDS = {
     "init": ("opening", "Open a room for two and print the invite for the other peer."),
@@ -32,8 +33,12 @@ COMMANDS = {
     "config": ("config", "Show what an agent's file needs to start the server."),
     "ping": ("ping", "Go to the room and back, and check that it can be written."),
     "serve": ("serve", "Run the MCP server on standard input and output."),
+    "ask": ("asking", "Ask the other peer a question."),
     "questions": ("reading", "Show the questions that wait for an answer from here."),
+    "answer": ("asking", "Answer a question of the other peer."),
     "answers": ("reading", "Show the answers to your questions that were not read yet."),
+    "wait": ("waiting", "Wait until a question waits for an answer, or an unread answer is there."),
+    "status": ("status", "Show how things stand in the room."),
     "log": ("log", "Show the newest 50 questions and answers."),
     "show": ("reading", "Show one question and its answer in full."),
     "verify": ("verify", "Prove that the whole history of the room is exact."),
@@ -57,7 +62,8 @@ class Commands(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"peer_relay.cli.{COMMANDS[cmd_name][0]}")
+        with _uncollected():
+            module = importlib.import_module(f"peer_relay.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, cmd_name)
         return command
 
@@ -88,6 +94,16 @@ class Commands(click.Group):
 _AS_JSON = "peer_relay.as_json"
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the interpreter from looking for garbage, of which importing makes none, while it imports."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 @click.command(cls=Commands, epilog="`peer-relay COMMAND --help` says more about one command.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def commands() -> None:
@@ -113,6 +129,7 @@ def main() -> None:
         sys.exit(Exit.INTERRUPTED)
     finally:
         _flush()
+        gc.freeze()  # the interpreter would look through all that is there once more before it ends
 
 
 def _flush() -> None:
