@@ -37,7 +37,7 @@ COMMANDS = {
     "questions": ("reading", "Show the questions that wait for an answer from here."),
     "answer": ("asking", "Answer a question of the other peer."),
     "answers": ("reading", "Show the answers to your questions that were not read yet."),
-    "wait": ("waiting", "Wait until a question waits for an answer, or an unread answer is there."),
+    "wait": ("waiting", "Wait until a question or an unread answer is there."),
     "status": ("status", "Show how things stand in the room."),
     "log": ("log", "Show the newest 50 questions and answers."),
     "show": ("reading", "Show one question and its answer in full."),

@@ -54,7 +54,7 @@ class _Seconds(click.FloatRange):
 @click.option("--timeout", "timeout_s", type=_Seconds(min=0), metavar="SECONDS", help="Give up after that long.")
 @click.option("--for", "kind", type=click.Choice(KINDS), help="Wait for one of the two alone.")
 def wait(timeout_s: float | None, kind: str | None) -> None:
-    """Wait until a question waits for an answer, or an unread answer is there.
+    """Wait until a question or an unread answer is there.
 
     The status is 0 if there is something, 4 if the time is over, and 5 if the mailbox could not be reached then.
     Without --timeout it waits until it is interrupted. A look at the mailbox that was begun is finished, which may take
