@@ -23,7 +23,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 _BLOCK = re.compile(r"^```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROMPT = re.compile(r"^(?P<person>alice|bob)\$ (?P<command>(?:.*\\\n)*.*)\n", re.MULTILINE)
-_PASTE = "Paste the invite (it is not shown): \n"
+_PASTE = "Paste the invite (it is not shown):\n"
 _NAMED = (
     re.compile(r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b"),
     re.compile(r"(?<=peer-relay/)[a-z2-7]{16}\b"),
@@ -31,9 +31,9 @@ _NAMED = (
 )
 _VARYING = (
     (re.compile(r"\bprt1-[a-z2-7]+"), "<token>"),
-    (re.compile(r"\bpr1-[a-z2-7]+"), "<invite>"),
+    (re.compile(r"\bpr1-[a-z2-7]+(\.\.\.)?"), "<invite>"),
     (re.compile(r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b"), "<id>"),
-    (re.compile(r"(?<=peer-relay/)[a-z2-7]{16}\b|(?<=\broom )[a-z2-7]{16}\b"), "<room>"),
+    (re.compile(r"(?<=peer-relay/)[a-z2-7]{16}\b|(?<=\brooms/)[a-z2-7]{16}\b|(?<=\broom )[a-z2-7]{16}\b"), "<room>"),
     (re.compile(r'(?<="room_id": ")[a-z2-7]{16}|(?<=\()[a-z2-7]{16}(?=\))|(?<=room `)[a-z2-7]{16}(?=`)'), "<room>"),
     (re.compile(r"\b[0-9a-f]{40}\b|\b(?=[a-f]*[0-9])[0-9a-f]{7,12}\b"), "<commit>"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?( ?[+-]\d{4}|Z| UTC)?"), "<time>"),
@@ -71,6 +71,8 @@ def steps(page: str) -> Iterator[Step]:
     for block in _BLOCK.finditer(page):
         text, start = block["text"], block.start("text")
         prompts = list(_PROMPT.finditer(text))
+        if not prompts:
+            continue
         ends = [each.start() for each in prompts[1:]] + [len(text)]
         for prompt, end in zip(prompts, ends, strict=True):
             span = (start + prompt.end(), start + end)

@@ -48,7 +48,8 @@ def draw(root: Path, names: tuple[str, ...] = PICTURES, folder: Path = FOLDER) -
     talk(world)
     folder.mkdir(exist_ok=True)
     for name in names:
-        sent = world.run_on_terminal("alice", f"peer-relay {name}")
+        # What moves goes to standard error, and a picture stands still.
+        sent = world.run_on_terminal("alice", f"peer-relay {name} 2>/dev/null")
         folder.joinpath(f"{name}.svg").write_text(picture(name, sent), encoding="utf-8")
 
 

@@ -101,7 +101,7 @@ class World:
 
     def run_on_terminal(self, person: str, command: str) -> str:
         """Run a line on a terminal of its own and return all that it was sent, colours and all."""
-        environment = self._environments[person] | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        command = f"export TERM=xterm-256color COLORTERM=truecolor; {command}"
         main, side = pty.openpty()
         fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 50, self.columns, 0, 0))
         process = subprocess.Popen(
@@ -109,7 +109,7 @@ class World:
             stdin=subprocess.DEVNULL,
             stdout=side,
             stderr=side,
-            env=environment,
+            env=self._environments[person],
             start_new_session=True,
         )
         os.close(side)
@@ -135,7 +135,7 @@ class World:
             self.invite = found[-1]
         for name in PEOPLE:
             printed = printed.replace(str(self.home(name)), f"/home/{name}")
-        return printed.replace(str(self.root), "/srv")
+        return printed.replace(str(self.root), "/srv").replace(sys.prefix, "/home/alice/.venvs/peer-relay")
 
     def _settle(self, name: str) -> dict[str, str]:
         """Make a person's home and return the person's environment."""
@@ -146,9 +146,7 @@ class World:
         (state / "status").write_text("0\n")
         (state / "variables").touch()
         (home / ".gitconfig").touch()
-        private = ("PEER_RELAY_", "XDG_", "GIT_", "SSH_", "GITHUB_", "GH_")
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(private)}
-        return kept | {
+        return {
             "COLUMNS": str(self.columns),
             "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
             "GIT_CONFIG_NOSYSTEM": "1",
@@ -158,7 +156,5 @@ class World:
             "TERM": "dumb",
             "TZ": "UTC",
             "USER": name,
-            "all_proxy": "http://127.0.0.1:9",
-            "http_proxy": "http://127.0.0.1:9",
             "https_proxy": "http://127.0.0.1:9",
         }
