@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,7 @@ from tests.claims import claim
 from tests.cli.support import TOKEN, FakeRelay, exchange, program, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -54,7 +56,9 @@ def test_wrong_usage_ends_with_status_two(arguments: list[str]) -> None:
     assert "Usage: peer-relay" in shown.stderr
 
 
-def test_an_expected_error_is_one_line_and_the_status_of_its_kind(relay: FakeRelay, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expected_error_is_one_line_and_the_status_of_its_kind(
+    relay: FakeRelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(_config: object, _environ: object, _observer: object) -> None:
         raise Unreachable(remote="git.example", reason="the name is\x1b[2J not known")
 
@@ -97,12 +101,12 @@ def test_a_real_ctrl_c_at_the_prompt_of_join_ends_with_status_130() -> None:
 
 WAITING_JOIN = """
 import sys
-from peer_relay.cli import main, pairing
-read = pairing._read_invite
+from peer_relay.cli import joining, main
+read = joining._read_invite
 def announce():
     print("reading", flush=True)
     return read()
-pairing._read_invite = announce
+joining._read_invite = announce
 sys.argv = ["peer-relay", "join"]
 main()
 """
@@ -193,3 +197,19 @@ def test_serve_hands_over_a_way_to_open_the_configured_room(relay: FakeRelay, mo
     monkeypatch.setattr("peer_relay.cli.serve.run", lambda open_relay: opened.append(open_relay()))
     assert run("serve").exit_code == 0
     assert opened == [relay]
+
+
+def test_serve_takes_the_room_that_it_was_asked_for_into_its_thread(
+    relay: FakeRelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals: list[BaseException] = []
+
+    def open_elsewhere(open_relay: Callable[[], object]) -> None:
+        with ThreadPoolExecutor(1) as thread:
+            error = thread.submit(open_relay).exception()
+            assert error is not None
+            refusals.append(error)
+
+    monkeypatch.setattr("peer_relay.cli.serve.run", open_elsewhere)
+    assert run("serve", "--room", "nobody").exit_code == 0
+    assert "names no saved room" in str(refusals[0])
