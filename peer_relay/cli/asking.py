@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from peer_relay.reports import Sent
 
 _ABOVE = (
-    "Write above the line of scissors. What is there is sent exactly as it is and",
-    "can never be changed or taken back; if there is nothing, nothing is sent.",
+    "Write above the line of scissors. What is there is sent",
+    "exactly as it is, and can never be changed or taken back.",
+    "If there is nothing, nothing is sent.",
 )
 
 
@@ -77,8 +78,9 @@ def _about_asking(relay: Relay, hint: str | None) -> list[str]:
         f"Your question to {to}.",
         *_ABOVE,
         "",
-        "A good question stands alone: say what you are looking for, what you know",
-        "already, and which files or versions it is about.",
+        "A good question stands alone: say what you look for,",
+        "what you know already, and which files or versions it",
+        "is about.",
         *about,
     ]
 
@@ -89,7 +91,7 @@ def _about_asking(relay: Relay, hint: str | None) -> list[str]:
 
 @command(
     examples=[
-        'peer-relay answer 01KAN3X1Y0ABCDEFGHJKMNPQRS "They leak less." --source docs/adr-7.md --source src/auth.py:40',
+        'peer-relay answer 01KAN3X1Y0ABCDEFGHJKMNPQRS "They leak less."  # or with --source docs/adr-7.md, as often as need be',
         "peer-relay answer 01KAN3X1Y0ABCDEFGHJKMNPQRS < answer.md  # the text of a file",
         "peer-relay answer 01KAN3X1Y0ABCDEFGHJKMNPQRS  # read the question and write in your editor",
     ],
@@ -165,8 +167,9 @@ def _about_answering(question: Question, sources: Sequence[str]) -> list[str]:
         "The sources of your answer:",
         *named,
         "",
-        "A good answer cites what you looked at, such as file:line, a commit, a pull",
-        "request or a decision document, and says what is from memory or not sure.",
+        "A good answer cites what you looked at, such as",
+        "file:line, a commit, a pull request or a decision",
+        "document, and says what is from memory or not sure.",
     ]
 
 

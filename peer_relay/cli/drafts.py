@@ -40,7 +40,7 @@ MAX_BYTES = 256 * 1024
 _SCISSORS_LINE = re.compile(rb"^" + SCISSORS.encode() + rb"[ \t]*\r?$", re.MULTILINE)
 _LINE_ENDS = b"\r\n"
 _EDITORS = ("sensible-editor", "nano", "vim", "vi")
-_AT_ONCE_S = 2.0
+_LEAVE_AT_ONCE = re.compile(r"(.*[/\\])?(atom|code|codium|cursor|mate|subl|windsurf|zed)(\.exe|\.cmd)?")
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,6 @@ class _Draft:
         self._template = f"\n{SCISSORS}\n{lines}".encode()
         path = self._keep(self._template)
         _tell_of_earlier(path)
-        begun_s = time.monotonic()
         try:
             click.edit(filename=str(path), editor=editor)
         except (click.ClickException, ValueError) as error:  # the latter is about quotes in the editor's command line
@@ -185,9 +184,7 @@ class _Draft:
             sentence = f"The line of scissors is gone from {path}, so where your text ends is not clear."
             raise self._failure("NoScissors", f"{sentence} Nothing was sent; delete there what is not yours.")
         if not text.strip():
-            at_once = data == self._template and time.monotonic() - begun_s < _AT_ONCE_S
-            hint = f" If the editor is open still, let it wait: EDITOR='{editor} --wait'." if at_once else ""
-            raise self._failure("NothingWritten", f"Nothing was sent: the text is empty.{hint}")
+            raise self._failure("NothingWritten", f"Nothing was sent: the text is empty.{_advice_for(editor)}")
         self.text = self._decoded(text, str(path))
 
     # -- both ---------------------------------------------------------------------------------------------------------
@@ -245,6 +242,14 @@ def _find_editor() -> str:
     if found is None:
         raise _no_editor("No editor is set in VISUAL or EDITOR, and none was found.")
     return found
+
+
+def _advice_for(editor: str) -> str:
+    """Say how to let an editor wait that otherwise ends while its window is open."""
+    words = editor.split()
+    if _LEAVE_AT_ONCE.fullmatch(words[0]) is None or {"-w", "--wait"}.intersection(words):
+        return ""
+    return f" If its window is open still, set EDITOR='{editor} --wait' for the next time."
 
 
 def _no_editor(why: str) -> Failure:

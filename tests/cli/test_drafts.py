@@ -225,19 +225,23 @@ def test_where_nothing_was_written_nothing_is_sent_and_nothing_is_kept(
     editor(what)
     with pytest.raises(Failure) as refused:
         text_of()
-    assert refused.value.message.startswith("Nothing was sent: the text is empty.")
-    assert ("--wait" in refused.value.message) == (what == "true")
+    assert refused.value.message == "Nothing was sent: the text is empty."
     assert (refused.value.exit_code, left(own_home)) == (Exit.FAILED, [])
 
 
-def test_an_editor_that_stayed_open_for_a_while_is_not_told_to_wait(
-    editor: Editor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    editor("true")
-    monkeypatch.setattr("peer_relay.cli.drafts.time.monotonic", iter([0.0, 60.0]).__next__)
-    with pytest.raises(Failure) as refused:
-        text_of()
-    assert refused.value.message == "Nothing was sent: the text is empty."
+@pytest.mark.parametrize(
+    ("editor", "advice"),
+    [
+        ("code", " If its window is open still, set EDITOR='code --wait' for the next time."),
+        ("/opt/x/subl -n", " If its window is open still, set EDITOR='/opt/x/subl -n --wait' for the next time."),
+        ("code --wait", ""),
+        ("subl -w", ""),
+        ("vim", ""),
+        ("/usr/bin/decode", ""),
+    ],
+)
+def test_an_editor_that_does_not_wait_is_told_how_to(editor: str, advice: str) -> None:
+    assert drafts._advice_for(editor) == advice
 
 
 def test_what_was_written_before_the_editor_failed_is_kept(editor: Editor, own_home: Path) -> None:
