@@ -91,7 +91,7 @@ def _about_asking(relay: Relay, hint: str | None) -> list[str]:
 
 @command(
     examples=[
-        'peer-relay answer 01KAN3X1Y0ABCDEFGHJKMNPQRS "They leak less."  # or with --source docs/adr-7.md, as often as need be',
+        'peer-relay answer 01KAN3X1Y0ABCDEFGHJKMNPQRS "They leak less." --source src/auth.py:40',
         "peer-relay answer 01KAN3X1Y0ABCDEFGHJKMNPQRS < answer.md  # the text of a file",
         "peer-relay answer 01KAN3X1Y0ABCDEFGHJKMNPQRS  # read the question and write in your editor",
     ],
