@@ -254,7 +254,7 @@ async def test_a_command_that_cannot_get_in_says_why_and_saves_nothing(stage: St
     )
     assert bob.fail("join", "--remote", wrong, given=invite) == (
         f"error: {remote} refused the login: it does not accept the user name and password in the address. Check "
-        "both, and that they may write."
+        "both, and that they may write. Nothing was saved, and the invite can be used again."
     )
     assert list(bob.home.glob("saved-rooms/*.json")) == []
     assert mailbox.branches() == [mailbox.branch]
