@@ -91,8 +91,8 @@ def read_hidden(prompt: str, goes_on: Callable[[str], bool], more: str) -> str:
     """
     if sys.platform == "win32":
         return str(click.prompt(prompt, hide_input=True, err=True))
-    click.echo(f"{prompt}: ", nl=False, err=True)
     with _without_echo():
+        click.echo(f"{prompt}: ", nl=False, err=True)
         return _read_paste(goes_on, more)
 
 

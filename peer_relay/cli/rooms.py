@@ -203,7 +203,7 @@ def invite(*, for_me: bool) -> None:
     me, config = known.standing.me, known.chosen.config
     invited = me if for_me else known.standing.other or _saved_other(known.chosen.saved_as)
     if invited is None:
-        raise Failure("It is not known here whom this room pairs you with. `peer-relay ping` or `status` finds out.")
+        raise Failure("It is not known here whom this room pairs you with. `peer-relay status` finds out.")
     remote = parse_remote(config.remote)
     line = format_invite(Invite(remote=remote.invite_form, token=config.token, peer_id=invited))
     if manners().as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Self
 
 from tests.cli.support import run
@@ -18,13 +19,15 @@ class Person:
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.home = home
         self._monkeypatch = monkeypatch
+        self._before = ""
 
     def __enter__(self) -> Self:
+        self._before = os.environ.get("PEER_RELAY_HOME", "")
         self._monkeypatch.setenv("PEER_RELAY_HOME", str(self.home))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._monkeypatch.delenv("PEER_RELAY_HOME")
+        self._monkeypatch.setenv("PEER_RELAY_HOME", self._before)
 
     @property
     def saved(self) -> list[Path]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_LIMIT_S = 40
+_LIMIT_S, _PATIENCE_S = 40, 1.5
 CTRL_C, CTRL_D, ENTER = b"\x03", b"\x04", b"\n"
 
 
@@ -65,12 +65,15 @@ def at_terminal(
         start_new_session=True,
     )
     os.close(follower)
-    shown, seen, left = b"", 0, list(typed)
+    shown, seen, left, last = b"", 0, list(typed), b""
     for piece in _pieces(leader):
+        if not piece and last in (CTRL_C, CTRL_D):
+            os.write(leader, last)  # it came while the program was not yet reading; a person presses it again, too
         shown += piece
         while left and (at := shown.find(left[0][0].encode(), seen)) >= 0:
             seen = at + len(left[0][0])
-            os.write(leader, left.pop(0)[1])
+            last = left.pop(0)[1]
+            os.write(leader, last)
     os.close(leader)
     output, _ = process.communicate(timeout=20)
     assert [prompt for prompt, _ in left] == [], shown
@@ -78,9 +81,12 @@ def at_terminal(
 
 
 def _pieces(leader: int) -> Iterator[bytes]:
-    """Yield what a terminal shows until the last process has left it."""
+    """Yield what a terminal shows, and nothing where it shows nothing for a while, until the last process left it."""
     end = time.monotonic() + _LIMIT_S
-    while time.monotonic() < end and select.select([leader], [], [], _LIMIT_S)[0]:
+    while time.monotonic() < end:
+        if not select.select([leader], [], [], _PATIENCE_S)[0]:
+            yield b""
+            continue
         try:
             piece = os.read(leader, 4096)
         except OSError:

@@ -20,7 +20,7 @@ from peer_relay import app
 from peer_relay.access import Access
 from peer_relay.cli import joining, pairing
 from peer_relay.cli.ending import Failure
-from peer_relay.errors import OutcomeUnknown, StateUnusable, Unreachable
+from peer_relay.errors import OutcomeUnknown, PushRefused, StateUnusable, Unreachable
 from peer_relay.invite import Invite, format_invite, parse_invite
 from peer_relay.keys import RoomKeys, format_token, parse_token
 from peer_relay.rooms import Rooms
@@ -32,6 +32,7 @@ from tests.cli.support import TOKEN, program, run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from peer_relay.config import RelayConfig
     from tests.conftest import Git
     from tests.servers import HttpServer
 
@@ -208,6 +209,28 @@ def test_a_room_that_was_certainly_not_made_is_not_saved(alice: Person, tmp_path
     assert (shown.exit_code, shown.stdout, alice.saved) == (1, "", [])
     assert shown.stderr.startswith("error: ")
     assert "Traceback" not in shown.stderr
+
+
+def test_a_refusal_after_the_check_leaves_nothing_of_the_room_here(
+    alice: Person, mailbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(config: RelayConfig, *_: object) -> None:
+        (config.home / "rooms" / RoomKeys.from_token(config.token).room_id / config.peer_id).mkdir(parents=True)
+        raise PushRefused(remote=str(mailbox), words="pre-receive hook declined")
+
+    monkeypatch.setattr(app, "create_room", refuse)
+    with alice:
+        shown = run("init", str(mailbox), "--me", "alice", "--peer", "bob")
+    assert (shown.exit_code, shown.stdout, alice.saved, alice.states) == (1, "", [], [])
+    assert "pre-receive hook declined" in shown.stderr
+
+
+def test_a_saved_address_that_cannot_be_used_is_not_taken_for_the_same_room(alice: Person, mailbox: Path) -> None:
+    with alice:
+        first = init(mailbox)
+        alice.saved[0].write_text(alice.saved[0].read_text().replace(str(mailbox), "git://host/x"))
+        assert init(mailbox) != first
+    assert len(alice.saved) == 2
 
 
 def test_after_a_lost_reply_the_same_init_finishes_the_same_room(

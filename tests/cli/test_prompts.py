@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from peer_relay.cli import opening, prompts
@@ -17,6 +21,7 @@ from tests.cli.support import run
 from tests.cli.terminal_session import CTRL_C, CTRL_D, ENTER, at_terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.cli.people import Person
@@ -76,6 +81,9 @@ def test_init_asks_for_what_is_missing_and_checks_each_answer_at_once(
     ]
     assert f"Nothing is at {home / 'mailbox.git'} yet, so a repository will be made there.\n" in shown.stderr
     assert shown.stdout.startswith(f"The room of alice and bob is open in {home / 'mailbox.git'} (branch peer-relay/")
+    with alice:
+        again = run("init", "--no-register", given=typed("~/mailbox.git", "alice", "bob"))
+    assert (again.stdout, "Nothing is at" in again.stderr) == (shown.stdout, False)
 
 
 @pytest.mark.usefixtures("asking")
@@ -170,6 +178,54 @@ def test_an_invite_that_is_cut_is_not_waited_for_after_an_empty_line(alice: Pers
         session = at_terminal(["join", "--no-register"], answers, keep_output=True)
     assert (session.status, len(bob.saved)) == (0, 1)
     assert parse_invite(invite).token not in session.raw
+
+
+@dataclass
+class Pipe:
+    """Stands in for a terminal's input, without the terminal."""
+
+    reading: int
+    writing: int
+
+    def fileno(self) -> int:
+        return self.reading
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
+    made = Pipe(*os.pipe())
+    monkeypatch.setattr(prompts, "_PASTE_PAUSE_S", 0)
+    monkeypatch.setattr(prompts, "sys", SimpleNamespace(stdin=made))
+    yield made
+    os.close(made.reading)
+    with contextlib.suppress(OSError):
+        os.close(made.writing)
+
+
+def test_the_rest_of_a_paste_is_asked_for_once_however_long_it_takes(
+    pipe: Pipe, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = ["a\n", "b\n", "c\n"]
+
+    def goes_on(text: str) -> bool:
+        os.write(pipe.writing, parts.pop(0).encode())
+        return text.count("\n") < 3
+
+    os.write(pipe.writing, b"first\n")
+    assert prompts._read_paste(goes_on, "More") == "first\na\nb\n"
+    assert capsys.readouterr().err == "\nMore: "
+
+
+def test_a_paste_without_an_end_ends(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompts, "_MAX_PASTE_BYTES", 3)
+    os.write(pipe.writing, b"pr1-abc")
+    assert prompts._read_paste(lambda _: True, "More") == "pr1-ab"
+
+
+def test_the_end_of_input_breaks_off(pipe: Pipe) -> None:
+    os.close(pipe.writing)
+    with pytest.raises(click.Abort):
+        prompts._read_paste(lambda _: True, "More")
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,171 @@
+"""`config`: the lines that an agent's file needs, shown or put there without harm to what stands there."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from peer_relay.keys import format_token
+from peer_relay.rooms import SavedRoom
+from peer_relay.settings import read_settings
+from tests.cli.support import TOKEN, run
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+FILES = {
+    "claude": (".mcp.json", "mcpServers"),
+    "cursor": (".cursor/mcp.json", "mcpServers"),
+    "vscode": (".vscode/mcp.json", "servers"),
+    "gemini": (".gemini/settings.json", "mcpServers"),
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Go to the folder of a project, on a machine on which peer-relay is installed for all to find."""
+    programs, folder = tmp_path / "programs", tmp_path / "project"
+    programs.mkdir()
+    folder.mkdir()
+    (programs / "peer-relay").symlink_to(Path(sys.executable).with_name("peer-relay"))
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def save(name: str, number: int = 1, remote: str = "git@github.com:alice/mailbox.git") -> None:
+    room = SavedRoom(remote=remote, token=format_token(bytes([number]) * 32), peer_id="alice", other_peer="bob")
+    read_settings().rooms.save(room, name)
+
+
+def config(client: str, *more: str) -> Result:
+    return run("config", "--client", client, *more)
+
+
+@pytest.mark.parametrize("client", FILES)
+def test_the_snippet_is_printed_alone_and_where_it_belongs_is_a_note(project: Path, client: str) -> None:
+    shown, (name, table) = config(client), FILES[client]
+    entry = json.loads(shown.stdout)[table]["peer-relay"]
+    assert (shown.exit_code, entry["command"], entry["args"], "env" in entry) == (0, "peer-relay", ["serve"], False)
+    assert shown.stderr == f"note: this belongs into {project / name}; --write puts it there.\n"
+    assert list(project.iterdir()) == []
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("more", [[], ["--write"]])
+def test_for_codex_the_command_is_named_that_writes_its_one_file(home: Path, more: list[str]) -> None:
+    shown = config("codex", *more)
+    assert tomllib.loads(shown.stdout) == {"mcp_servers": {"peer-relay": {"command": "peer-relay", "args": ["serve"]}}}
+    assert shown.exit_code == 0
+    assert shown.stderr == (
+        f"note: this belongs into {home / '.codex' / 'config.toml'}; `codex mcp add peer-relay -- peer-relay serve` "
+        "puts it there.\n"
+    )
+    assert not (home / ".codex").exists()
+
+
+@pytest.mark.parametrize("client", FILES)
+def test_write_puts_it_into_the_project_s_file_and_the_same_again_changes_nothing(project: Path, client: str) -> None:
+    path = project / FILES[client][0]
+    shown = [config(client, "--write").stdout for _ in range(2)]
+    assert shown == [
+        f"The server is in {path} now.\n",
+        f"{path} has the server already; nothing was changed.\n",
+    ]
+    assert json.loads(path.read_text()) == json.loads(config(client).stdout)
+
+
+def test_a_file_that_is_changed_keeps_everything_else_and_is_kept_beside_itself(project: Path) -> None:
+    path = project / ".mcp.json"
+    path.write_text('{"mcpServers": {"other": {}}, "more": 1}')
+    shown = config("claude", "--write", "--json")
+    assert json.loads(shown.stdout) == {
+        "client": "claude",
+        "path": str(path),
+        "snippet": config("claude").stdout,
+        "command": "claude mcp add peer-relay -s user -- peer-relay serve",
+        "changed": True,
+        "backup": f"{path}.bak",
+    }
+    content = json.loads(path.read_text())
+    assert (content["more"], list(content["mcpServers"])) == (1, ["other", "peer-relay"])
+
+
+def test_a_file_with_comments_is_not_touched_and_the_snippet_is_there_to_be_pasted(project: Path) -> None:
+    path = project / ".vscode" / "mcp.json"
+    path.parent.mkdir()
+    path.write_text("{\n  // mine\n}\n")
+    shown = config("vscode", "--write")
+    assert (shown.exit_code, shown.stdout, path.read_text()) == (1, "", "{\n  // mine\n}\n")
+    assert shown.stderr == (
+        f"error: {path} holds comments, or is not JSON, so it was not touched. Put this there by hand:\n\n"
+        f"{config('vscode').stdout}"
+    )
+    told = json.loads(config("vscode", "--write", "--json").stderr)["error"]
+    assert (told["type"], f"error: {told['message']}\n") == ("NotWritten", shown.stderr)
+
+
+@pytest.mark.usefixtures("project")
+def test_a_file_that_cannot_be_written_is_a_sentence() -> None:
+    Path(".vscode").write_text("a file in the place of a folder")
+    shown = config("vscode", "--write")
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert shown.stderr.startswith(f"error: {Path.cwd() / '.vscode'}")
+    assert "Traceback" not in shown.stderr
+
+
+@pytest.mark.usefixtures("project")
+def test_of_several_rooms_one_has_to_be_named_and_is_passed_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEER_RELAY_HOME", str(home / "relay"))
+    save("first", 1)
+    assert env_of(config("cursor")) == {"PEER_RELAY_HOME": str(home / "relay")}
+    save("second", 2)
+    shown = config("cursor")
+    assert (shown.exit_code, shown.stderr) == (
+        1,
+        "error: The room is not clear: saved are first, second. Say --room with one of these names.\n",
+    )
+    named = {"PEER_RELAY_HOME": str(home / "relay"), "PEER_RELAY_ROOM": "second"}
+    assert env_of(config("cursor", "--room", "second")) == named
+    monkeypatch.setenv("PEER_RELAY_ROOM", "second")
+    assert env_of(config("cursor")) == named
+    assert config("cursor", "--room", "third").exit_code == 1
+
+
+def env_of(shown: Result) -> dict[str, str]:
+    found: dict[str, str] = json.loads(shown.stdout)["mcpServers"]["peer-relay"]["env"]
+    return found
+
+
+@pytest.mark.usefixtures("project")
+def test_what_the_login_needs_is_handed_on_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent.sock")
+    save("alice-bob")
+    server = tomllib.loads(config("codex").stdout)["mcp_servers"]["peer-relay"]
+    assert server["env_vars"] == ["SSH_AUTH_SOCK"]
+    assert env_of(config("gemini")) == {"SSH_AUTH_SOCK": "${SSH_AUTH_SOCK}"}
+    save("alice-bob", remote="~nobody-of-that-name/x")
+    assert "env_vars" not in config("codex").stdout
+    assert TOKEN not in config("codex").stdout
+
+
+def test_a_client_that_is_not_known_is_wrong_usage() -> None:
+    shown = config("emacs")
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert "'emacs' is not one of 'claude', 'codex', 'cursor', 'vscode', 'gemini'." in shown.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_a_link_is_written_through(project: Path) -> None:
+    real = project / "dotfiles.json"
+    real.write_text("{}")
+    (project / ".mcp.json").symlink_to(real)
+    shown = config("claude", "--write")
+    assert shown.stdout == f"The server is in {real} now. The file from before is {real}.bak.\n"
+    assert (project / ".mcp.json").is_symlink()
