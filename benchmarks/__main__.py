@@ -1,4 +1,4 @@
-"""What is compared: asking, polling and first fetches, with git's own program or with a smaller room."""
+"""What is compared: asking, polling and first fetches with git or a smaller room, and commands with a bare Python."""
 
 from __future__ import annotations
 
@@ -135,9 +135,30 @@ def first_fetches(where: str, small: str, large: str, folder: Path, runs: int) -
     return compare(what, lambda: look(large), f"of {SMALL}", lambda: look(small), runs)
 
 
+def short_commands(repository: Path, folder: Path, runs: int) -> Iterator[Comparison]:
+    """Compare commands that only want to know something with the start of Python itself."""
+    config = RelayConfig(remote=str(repository), token=independent.TOKEN, peer_id="alice", home=folder / "alice")
+    app.inspect_room(config, {})
+    environment = os.environ | {
+        "PEER_RELAY_REMOTE": config.remote,
+        "PEER_RELAY_ROOM_TOKEN": config.token,
+        "PEER_RELAY_PEER_ID": config.peer_id,
+        "PEER_RELAY_HOME": str(config.home),
+    }
+
+    def python(*arguments: str) -> Callable[[], object]:
+        command = [sys.executable, *arguments]
+        return lambda: subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+
+    for arguments in (("--version",), ("status", "--offline")):
+        what = f"peer-relay {' '.join(arguments)}"
+        yield compare(what, python("-m", "peer_relay", *arguments), "`python -c pass`", python("-c", "pass"), runs)
+
+
 def measured(folder: Path, runs: int) -> Iterator[Comparison]:
     """Yield every comparison."""
     rooms = {number: make_room(folder / f"{number}.git", number) for number in (SMALL, LARGE)}
+    yield from short_commands(rooms[SMALL], folder / "short", runs)
     mailbox = create_repository(folder / "mailbox.git")
     yield from against_git("local path", str(mailbox), folder / "local", runs)
     yield first_fetches("local path", str(rooms[SMALL]), str(rooms[LARGE]), folder / "local", runs)
