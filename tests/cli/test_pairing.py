@@ -420,6 +420,21 @@ def test_join_takes_ones_own_address_of_the_mailbox(alice: Person, bob: Person, 
     assert [path.stem for path in bob.saved] == ["work"]
 
 
+@claim("isolation")
+def test_joining_under_the_name_of_another_room_leaves_that_one_as_it_was(
+    alice: Person, bob: Person, mailbox: Path
+) -> None:
+    with alice:
+        invites = [init(mailbox), init(mailbox, "--name", "second")]
+    with bob:
+        assert run("join", "--name", "work", given=invites[0]).exit_code == 0
+        before, states = bob.saved[0].read_bytes(), bob.states
+        shown = run("join", "--name", "work", given=invites[1])
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert shown.stderr == ("error: The name work is that of another saved room. Choose another one with --name.\n")
+    assert ([path.read_bytes() for path in bob.saved], bob.states) == ([before], states)
+
+
 def test_join_is_safe_to_repeat(alice: Person, bob: Person, mailbox: Path) -> None:
     with alice:
         invite = init(mailbox)
