@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME_PATTERN = "[a-z0-9][a-z0-9-]{0,99}"
+_VARIABLE = "PEER_RELAY_ROOM"
 _SUFFIX = ".json"
 _LOCK = ".lock"
 _LOCK_LIMIT_S = 10.0
@@ -78,8 +79,12 @@ class Rooms:
         found = (name.removesuffix(_SUFFIX) for name in disk.names_in(self.folder) if name.endswith(_SUFFIX))
         return [name for name in found if re.fullmatch(NAME_PATTERN, name)]
 
-    def load(self, name: str) -> SavedRoom:
+    def load(self, name: str, named_by: str = _VARIABLE) -> SavedRoom:
         """Return a saved room.
+
+        Args:
+            name: its name.
+            named_by: what the name came from, as an error calls it: a variable, an option or an argument.
 
         Raises:
             InvalidSetting: there is none of that name, or its file is damaged; nothing of the file is repeated.
@@ -88,7 +93,7 @@ class Rooms:
         path = self._path(name)
         data = disk.read_if_there(path) if name in self.names() else None
         if data is None:
-            raise self._unknown()
+            raise self._unknown(named_by)
         try:
             return _parse(data)
         except ValueError as error:
@@ -166,15 +171,18 @@ class Rooms:
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}{_SUFFIX}"
 
-    def _unknown(self) -> InvalidSetting:
-        names = self.names()
+    def _unknown(self, named_by: str) -> InvalidSetting:
+        names, is_variable = self.names(), named_by == _VARIABLE
         if names:
             reason = f"names no saved room; saved are: {', '.join(names)}"
-            advice = "Set it to one of these names, or add `--room NAME`."
+            advice = (
+                "Set it to one of these names, or add `--room NAME`." if is_variable else "Give one of these names."
+            )
         else:
             reason = f"names no saved room; none is saved in {self.folder}"
-            advice = "Unset it, or save a room with `peer-relay join` or `peer-relay init`."
-        return InvalidSetting(name="PEER_RELAY_ROOM", reason=reason, advice=advice)
+            begin = "Unset it, or save" if is_variable else "Save"
+            advice = f"{begin} a room with `peer-relay join` or `peer-relay init`."
+        return InvalidSetting(name=named_by, reason=reason, advice=advice)
 
 
 def _parse(data: bytes) -> SavedRoom:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Self
 
-    from peer_relay.rooms import SavedRoom
-
 _APP = "peer-relay"
 _PREFIX = "PEER_RELAY_"
 _ROOMS = "saved-rooms"
@@ -164,16 +162,11 @@ def choose_room(warn: Callable[[str], None], room: str | None = None) -> Chosen:
     if name is None and len(given) == len(own):
         return Chosen(settings.config(**given), None, origins)
     name = name or _only_name(settings)
-    saved = _saved_room(settings.rooms, name, warn)
+    saved = settings.rooms.load(name) if room is None else settings.rooms.load(name, "--room")
+    if (exposure := settings.rooms.exposure(name)) is not None:
+        warn(exposure)
     kept = {"remote": expand_home(saved.remote), "token": saved.token, "peer_id": saved.peer_id}
     return Chosen(settings.config(**{**kept, **given}), name, {**dict.fromkeys(kept, f"saved room {name}"), **origins})
-
-
-def _saved_room(rooms: Rooms, name: str, warn: Callable[[str], None]) -> SavedRoom:
-    room = rooms.load(name)
-    if (exposure := rooms.exposure(name)) is not None:
-        warn(exposure)
-    return room
 
 
 def _only_name(settings: Settings) -> str:

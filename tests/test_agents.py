@@ -271,6 +271,17 @@ def test_whatever_else_is_in_a_file_survives_and_the_file_is_kept_beside_it(tmp_
     assert [stat.S_IMODE(each.stat().st_mode) for each in (path, backup)] == [0o640, 0o640]
 
 
+def test_what_a_person_added_to_the_entry_stays_in_it(tmp_path: Path) -> None:
+    path = tmp_path / ".mcp.json"
+    old = {"command": "old", "timeout": 5, "env": {"SSH_AUTH_SOCK": "/x", "PEER_RELAY_ROOM": "old"}}
+    path.write_text(json.dumps({"mcpServers": {"peer-relay": old}}))
+    assert merge(path, "mcpServers", {"command": "new", "env": {"PEER_RELAY_HOME": "/h"}}).changed
+    env = {"SSH_AUTH_SOCK": "/x", "PEER_RELAY_HOME": "/h"}
+    new = {"command": "new", "timeout": 5, "env": env}
+    assert json.loads(path.read_text()) == {"mcpServers": {"peer-relay": new}}
+    assert merge(path, "mcpServers", {"command": "new", "env": {"PEER_RELAY_HOME": "/h"}}).changed is False
+
+
 def test_the_same_again_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / ".mcp.json"
     path.write_text(json.dumps({"mcpServers": {"peer-relay": ENTRY}}))
@@ -322,6 +333,9 @@ def test_a_link_stays_a_link_and_the_file_behind_it_is_changed(tmp_path: Path) -
         (b'{"a": 1, "a": 2}', "holds comments, or is not JSON"),
         (b'{"a": NaN}', "holds comments, or is not JSON"),
         (b"[" * 100_000, "holds comments, or is not JSON"),
+        (b'{"a": 1e400}', "holds a number that would be spelt in another way"),
+        (b'{"a": 0.12345678901234567890123}', "holds a number that would be spelt in another way"),
+        (b'{"a": -0}', "holds a number that would be spelt in another way"),
         (b"[]", "has no table where servers should be"),
         (b'{"servers": []}', "has no table where servers should be"),
         (b'{"a": "\xff"}', "is not UTF-8"),

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 SERVER = "peer-relay"
 """The name under which an agent knows the server."""
 
+VARIABLES = ("PEER_RELAY_HOME", "PEER_RELAY_ROOM")
+"""The variables that a server may be given to find its room; in an entry they are ours to set and to take away."""
+
 _PROGRAM = "peer-relay"
 _SERVE = "serve"
 

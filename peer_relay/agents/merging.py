@@ -1,6 +1,7 @@
 """Putting the server into a file that an agent reads and a person wrote.
 
-1. Everything else in the file survives. What is not plain JSON, such as JSON with comments, is not touched.
+1. Everything else in the file survives. What is not plain JSON, such as JSON with comments, is not touched, and neither
+   is a number that would not be spelt as it was. What a person added to the server's own entry stays in it.
 2. A file that is changed is kept beside itself first, under a name that nothing has.
 3. The new file is seen whole or not at all. A link stays a link: the file that it leads to is changed.
 """
@@ -17,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from peer_relay import disk
-from peer_relay.agents.launch import SERVER
+from peer_relay.agents.launch import SERVER, VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _NEW_FILE = 0o644
 _MAX_BYTES = 4 << 20
@@ -89,16 +90,51 @@ def _read(path: Path) -> str | None:
 def _merged(text: str, table: str, entry: dict[str, Any]) -> bytes | None:
     """Return a file's new content, or None if it needs no other."""
     try:
-        content = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse) if text.strip() else {}
+        content = _parsed(text) if text.strip() else {}
+    except _NotKeptError:
+        raise ValueError("holds a number that would be spelt in another way") from None
     except (ValueError, RecursionError):
         raise ValueError("holds comments, or is not JSON") from None
     servers = content.setdefault(table, {}) if isinstance(content, dict) else None
     if not isinstance(servers, dict):
         raise ValueError(f"has no table where {table} should be")  # noqa: TRY004 - one kind of error for one refusal
-    if servers.get(SERVER) == entry:
+    new = _updated(servers.get(SERVER), entry)
+    if servers.get(SERVER) == new:
         return None
-    servers[SERVER] = entry
+    servers[SERVER] = new
     return _written(content, text)
+
+
+def _updated(old: object, entry: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry with what a person added to the one before: other keys, and variables that are not set here."""
+    if not isinstance(old, dict):
+        return entry
+    env = old.get("env")
+    kept = {name: value for name, value in env.items() if name not in VARIABLES} if isinstance(env, dict) else {}
+    new = {**old, **entry, "env": {**kept, **entry.get("env", {})}}
+    return new if new["env"] else {name: value for name, value in new.items() if name != "env"}
+
+
+class _NotKeptError(ValueError):
+    """A number that would come out in another spelling, or as another number."""
+
+
+def _parsed(text: str) -> Any:  # noqa: ANN401 - whatever a file holds
+    return json.loads(
+        text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_same(float), parse_int=_same(int)
+    )
+
+
+def _same(kind: type[int | float]) -> Callable[[str], int | float]:
+    """Return what reads a number and refuses one that it would not write as it was."""
+
+    def read(text: str) -> int | float:
+        value = kind(text)
+        if json.dumps(value) != text:
+            raise _NotKeptError
+        return value
+
+    return read
 
 
 def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import importlib
 import io
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -122,6 +123,7 @@ commands.params += GLOBAL_OPTIONS
 
 def main() -> None:
     """Run the program and end the process."""
+    _open_what_is_closed()
     _never_fail_to_print((sys.stdout, sys.stderr))
     try:
         commands(prog_name="peer-relay")
@@ -132,16 +134,27 @@ def main() -> None:
         gc.freeze()  # the interpreter would look through all that is there once more before it ends
 
 
+def _open_what_is_closed() -> None:
+    """Give a program that was started without an output, as by `>&-`, one that leads nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for the whole process
+
+
 def _flush() -> None:
-    """Write out what was printed, while an error about it can still be told."""
+    """Write out what was printed, while an error about it can still be told; one that was told already is enough."""
+    ended_well = not isinstance(end := sys.exc_info()[1], SystemExit) or end.code in (None, Exit.DONE)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         _point_at_nothing()
     except OSError as error:
         _point_at_nothing()
-        Failure(f"The output could not be written: {error.strerror}.", kind="OutputLost").show()
-        sys.exit(Exit.FAILED)
+        if ended_well:
+            failure = Failure(f"The output could not be written: {error.strerror}.", kind="OutputLost")
+            failure.as_json = "--json" in sys.argv
+            failure.show()
+            sys.exit(Exit.FAILED)
 
 
 def _point_at_nothing() -> None:

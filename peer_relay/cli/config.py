@@ -49,7 +49,11 @@ def config(*, name: str, write: bool) -> None:
     room = _room(settings, manners().room or settings.room)
     launch = launch_for(settings, room, _remote(settings, room))
     path = (home_folder() if client.in_home else working_folder()) / client.file
-    done = _write(client, path, launch) if write and not client.in_home else None
+    if write and client.in_home:
+        raise Failure(
+            f"{path} is one file for all projects, so --write leaves it. {_how(client, launch)}", kind="NotWritten"
+        )
+    done = _write(client, path, launch) if write else None
     if manners().as_json:
         emit(_data(client, path, launch, done))
     elif done is None:
@@ -67,7 +71,7 @@ def _room(settings: Settings, asked_for: str | None) -> str | None:
     """
     names = settings.rooms.names()
     if asked_for is not None:
-        settings.rooms.load(asked_for)
+        settings.rooms.load(asked_for, "--room" if manners().room else "PEER_RELAY_ROOM")
         return asked_for
     if len(names) > 1:
         advice = "Say --room with one of these names."
@@ -93,8 +97,13 @@ def _write(client: Client, path: Path, launch: Launch) -> Merged:
     try:
         return merge(path, client.table, client.entry(launch))
     except ValueError as error:
-        sentence = f"{path} {error}, so it was not touched. Put this there by hand:\n\n{client.snippet(launch)}"
-        raise Failure(sentence.rstrip("\n"), kind="NotWritten") from None
+        if manners().as_json:
+            emit(_data(client, path, launch, None))
+        else:
+            say(printable(client.snippet(launch)).rstrip("\n"))
+        raise Failure(
+            f"{path} {error}, so it was not touched. Put the lines that were printed there by hand.", kind="NotWritten"
+        ) from None
 
 
 def _how(client: Client, launch: Launch) -> str:

@@ -94,6 +94,13 @@ def end_if_unreached(problem: PeerRelayError | None) -> None:
         end_with(Exit.UNREACHED)
 
 
+def unreached(problem: PeerRelayError) -> PeerRelayError | Failure:
+    """Return the end of a command that has shown what is known from before, and says last why it is no more."""
+    if not isinstance(problem, TransportError):
+        return problem
+    return Failure(str(problem), Exit.UNREACHED, kind=type(problem).__name__, retryable=problem.retryable)
+
+
 @contextlib.contextmanager
 def ended(*, as_json: bool) -> Iterator[None]:
     """Turn every way in which a command can fail into its end.
@@ -106,14 +113,18 @@ def ended(*, as_json: bool) -> Iterator[None]:
     except (click.exceptions.Exit, click.exceptions.NoArgsIsHelpError):
         raise
     except (KeyboardInterrupt, click.Abort):  # the latter is what a prompt makes of the former
+        if as_json:
+            failure = Failure("It was interrupted.", Exit.INTERRUPTED, kind="Interrupted")
+            failure.as_json = True
+            raise failure from None
         click.echo(err=True)
         raise click.exceptions.Exit(Exit.INTERRUPTED) from None
     except Exception as error:
-        failure = _failure(error, as_json=as_json)
-        if failure is None:
+        told = _failure(error, as_json=as_json)
+        if told is None:
             raise
-        failure.as_json = as_json
-        raise failure from error
+        told.as_json = as_json
+        raise told from error
 
 
 def _failure(error: Exception, *, as_json: bool) -> Failure | None:

@@ -173,6 +173,9 @@ def _token(settings: Settings, wanted: _Wanted, name: str | None) -> str:
         same_people = (room.peer_id, room.other_peer) == (wanted.me, wanted.peer)
         if same_people and name in (None, saved_as) and _shown(room.remote) == wanted.place.remote.invite_form:
             return room.token
+    usual = name or f"{wanted.me}-{wanted.peer}"
+    if usual in settings.rooms.names():
+        settings.rooms.load(usual)  # raises if its file is damaged: the room that it held must not become a second one
     return app.new_token()
 
 

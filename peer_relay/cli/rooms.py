@@ -115,7 +115,8 @@ def _list(settings: Settings) -> Iterator[Shown]:
         except PeerRelayError as error:
             yield Shown(name, None, None, is_used=name == used, problem=str(error))
         else:
-            yield Shown(name, room, standing, is_used=name == used, problem=settings.rooms.exposure(name))
+            problem = settings.rooms.exposure(name) or _unusable_address(room)
+            yield Shown(name, room, standing, is_used=name == used, problem=problem)
 
 
 def _used() -> str | None:
@@ -129,7 +130,7 @@ def _lines(shown: Shown) -> Iterator[str]:
     """Yield the lines about a saved room, the one with its name first."""
     yield f"{shown.saved_as}{'  (used without --room)' if shown.is_used else ''}"
     if shown.room is not None and shown.standing is not None:
-        yield f"    {shown.room.peer_id} (you) and {shown.room.other_peer} in {_address(shown.room)}"
+        yield f"    {shown.room.peer_id} (you) and {shown.room.other_peer} in {_place(shown.room)}"
         yield f"    room {shown.room.identity[0]}, {_contact(shown.standing)}"
         news = [*_news(shown, shown.standing)]
         if news:
@@ -173,6 +174,19 @@ def _address(room: SavedRoom) -> str | None:
     """Return a room's address as it may be shown, None if it cannot be used."""
     with contextlib.suppress(PeerRelayError, ValueError):
         return parse_remote(expand_home(room.remote)).display
+    return None
+
+
+def _place(room: SavedRoom) -> str:
+    return _address(room) or "an address that cannot be used"
+
+
+def _unusable_address(room: SavedRoom) -> str | None:
+    """Return what is wrong with a room's address, None if it can be used."""
+    try:
+        parse_remote(expand_home(room.remote))
+    except (PeerRelayError, ValueError) as error:
+        return str(error)
     return None
 
 
@@ -242,7 +256,7 @@ def leave(*, name: str | None, yes: bool, even_with_undelivered: bool) -> None:
     """
     settings = read_settings()
     name = name or _only(settings)
-    room = settings.rooms.load(name)
+    room = settings.rooms.load(name, "NAME")
     _check_outbox(settings, room, confirmed=even_with_undelivered)
     _confirm(room, confirmed=yes)
     kept = _take_away(settings, name, room)
@@ -283,7 +297,7 @@ def _confirm(room: SavedRoom, *, confirmed: bool) -> None:
         return
     if not can_ask():
         raise click.UsageError("leave needs --yes where nobody can be asked.")
-    question = f"Leave the room of {room.peer_id} and {room.other_peer} in {_address(room)}? {_BACK}"
+    question = f"Leave the room of {room.peer_id} and {room.other_peer} in {_place(room)}? {_BACK}"
     if not agree(question, default=False):
         raise Failure("Nothing was changed.")
 

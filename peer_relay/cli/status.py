@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from peer_relay.cli.command import command, manners
+from peer_relay.cli.ending import unreached
 from peer_relay.cli.moments import ago, counted, local_time
 from peer_relay.cli.offline import look_at_disk
 from peer_relay.cli.output import console, emit, say, warn
@@ -69,7 +70,7 @@ def status(offline: bool) -> None:  # noqa: FBT001 - click passes flags by name
     """Show how things stand in the room.
 
     The mailbox is looked at first, and what is queued is delivered. If that fails, what is known from before is shown,
-    and the status is 5 if trying again may do, else 1.
+    the reason is last, and the status is 5 if the mailbox could not be reached.
     """
     report = Report(look_at_disk(warn, manners().room), system_ms()) if offline else _after_a_look()
     if manners().as_json:
@@ -77,7 +78,7 @@ def status(offline: bool) -> None:  # noqa: FBT001 - click passes flags by name
     else:
         _show(list(_rows(report)))
     if report.problem is not None:
-        raise report.problem
+        raise unreached(report.problem)
 
 
 def _after_a_look() -> Report:

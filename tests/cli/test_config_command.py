@@ -58,14 +58,19 @@ def test_the_snippet_is_printed_alone_and_where_it_belongs_is_a_note(project: Pa
 
 
 @pytest.mark.usefixtures("project")
-@pytest.mark.parametrize("more", [[], ["--write"]])
-def test_for_codex_the_command_is_named_that_writes_its_one_file(home: Path, more: list[str]) -> None:
-    shown = config("codex", *more)
+def test_for_codex_the_command_is_named_that_writes_its_one_file(home: Path) -> None:
+    shown = config("codex")
     assert tomllib.loads(shown.stdout) == {"mcp_servers": {"peer-relay": {"command": "peer-relay", "args": ["serve"]}}}
     assert shown.exit_code == 0
     assert shown.stderr == (
         f"note: this belongs into {home / '.codex' / 'config.toml'}; `codex mcp add peer-relay -- peer-relay serve` "
         "puts it there.\n"
+    )
+    refused = config("codex", "--write")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        f"error: {home / '.codex' / 'config.toml'} is one file for all projects, so --write leaves it. `codex mcp add "
+        "peer-relay -- peer-relay serve` puts it there.\n"
     )
     assert not (home / ".codex").exists()
 
@@ -102,13 +107,16 @@ def test_a_file_with_comments_is_not_touched_and_the_snippet_is_there_to_be_past
     path.parent.mkdir()
     path.write_text("{\n  // mine\n}\n")
     shown = config("vscode", "--write")
-    assert (shown.exit_code, shown.stdout, path.read_text()) == (1, "", "{\n  // mine\n}\n")
+    assert (shown.exit_code, path.read_text()) == (1, "{\n  // mine\n}\n")
+    assert shown.stdout == config("vscode").stdout
     assert shown.stderr == (
-        f"error: {path} holds comments, or is not JSON, so it was not touched. Put this there by hand:\n\n"
-        f"{config('vscode').stdout}"
+        f"error: {path} holds comments, or is not JSON, so it was not touched. Put the lines that were printed there "
+        "by hand.\n"
     )
-    told = json.loads(config("vscode", "--write", "--json").stderr)["error"]
+    as_json = config("vscode", "--write", "--json")
+    told = json.loads(as_json.stderr)["error"]
     assert (told["type"], f"error: {told['message']}\n") == ("NotWritten", shown.stderr)
+    assert (json.loads(as_json.stdout)["changed"], json.loads(as_json.stdout)["snippet"]) == (False, shown.stdout)
 
 
 @pytest.mark.usefixtures("project")

@@ -136,6 +136,21 @@ def test_an_interruption_ends_with_130_and_an_empty_line(
     assert (shown.exit_code, shown.stdout, shown.stderr) == (130, "", "\n")
 
 
+def test_with_json_an_interruption_is_an_object(fails_with: Callable[[BaseException], None]) -> None:
+    fails_with(KeyboardInterrupt())
+    shown = run("log", "--json")
+    assert (shown.exit_code, shown.stdout) == (130, "")
+    assert json.loads(shown.stderr)["error"]["type"] == "Interrupted"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell closes the output")
+@pytest.mark.parametrize("arguments", ["--version", "schema question", "rooms --json"])
+def test_without_any_standard_output_a_command_does_its_work_all_the_same(arguments: str) -> None:
+    script = f'exec "$1" -m peer_relay {arguments} >&-'
+    done = subprocess.run(["sh", "-c", script, "sh", sys.executable], capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
 def test_an_interruption_outside_of_every_command_ends_with_130_too(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(**_: object) -> None:
         raise KeyboardInterrupt
@@ -168,6 +183,20 @@ def test_an_output_that_fails_in_the_middle_is_a_sentence(relay: FakeRelay, monk
     monkeypatch.setattr(relay, "outbox", fail)
     shown = run("outbox")
     assert (shown.exit_code, shown.stderr) == (1, "error: The output could not be written: Input/output error.\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_full_disk_is_told_once_and_as_json_where_that_was_asked_for() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "peer_relay", "config", "--client", "claude", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert (done.returncode, json.loads(done.stderr)["error"]["type"]) == (1, "OutputLost")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent as on POSIX")

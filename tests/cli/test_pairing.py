@@ -588,13 +588,18 @@ def test_a_disk_that_is_full_when_the_room_is_saved_leaves_nothing_of_it(
         assert run("join", given=invite).exit_code == 0
 
 
-def test_a_saved_room_that_was_edited_into_nonsense_stays_and_hinders_nobody(alice: Person, mailbox: Path) -> None:
+def test_a_saved_room_that_was_edited_into_nonsense_does_not_become_a_second_one(
+    alice: Person, mailbox: Path, git: Git
+) -> None:
     with alice:
         init(mailbox)
         alice.saved[0].write_text('{"remote": "x", "tok', encoding="utf-8")
         shown = run("init", str(mailbox), "--me", "alice", "--peer", "bob")
-        assert (shown.exit_code, len(alice.saved)) == (0, 2)
-        assert '{"remote": "x", "tok' in [path.read_text(encoding="utf-8") for path in alice.saved]
+        assert (shown.exit_code, shown.stdout, len(branches(git, mailbox))) == (1, "", 1)
+        assert shown.stderr.startswith(f"error: {alice.saved[0]} is not a saved room (it is not a JSON object). ")
+        assert [path.read_text(encoding="utf-8") for path in alice.saved] == ['{"remote": "x", "tok']
+        init(mailbox, "--name", "another")
+        assert [path.stem for path in alice.saved] == ["alice-bob", "another"]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

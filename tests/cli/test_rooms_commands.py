@@ -140,7 +140,10 @@ def test_a_damaged_file_is_named_and_hides_no_other_room(room: Invite, alice: Pe
 def test_a_saved_address_that_cannot_be_used_is_not_shown(room: Invite, alice: Person) -> None:
     path = alice.saved[0]
     path.write_text(path.read_text().replace(room.remote, "git://me:hunter2@host/x"))
-    assert ([each["remote"] for each in listed()], "hunter2" in run("rooms").output) == ([None], False)
+    (shown,) = listed()
+    assert (shown["remote"], str(shown["problem"]).startswith("git://…@host/x cannot be used")) == (None, True)
+    text = run("rooms").output
+    assert ("alice (you) and bob in an address that cannot be used\n" in text, "hunter2" in text) == (True, False)
 
 
 def test_without_a_room_the_way_to_one_is_told(alice: Person) -> None:

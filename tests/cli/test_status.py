@@ -252,7 +252,7 @@ def test_a_mailbox_that_was_reached_is_shown_as_it_stands_then(
 
 @pytest.mark.parametrize(
     ("error", "exit_code"),
-    [(GONE, 5), (RepositoryNotFound(remote="git.example"), 1), (HistoryRewritten(commit="ab" * 20), 1)],
+    [(GONE, 5), (RepositoryNotFound(remote="git.example"), 5), (HistoryRewritten(commit="ab" * 20), 1)],
 )
 @pytest.mark.parametrize("first", [True, False])
 def test_without_the_mailbox_what_is_known_is_shown_with_the_reason_last(
