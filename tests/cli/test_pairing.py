@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -28,6 +29,7 @@ from peer_relay.settings import load_config
 from tests.claims import claim
 from tests.cli.people import Person, init, invite_in
 from tests.cli.support import TOKEN, program, run
+from tests.servers import create_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -600,6 +602,30 @@ def test_a_saved_room_that_was_edited_into_nonsense_does_not_become_a_second_one
         assert [path.read_text(encoding="utf-8") for path in alice.saved] == ['{"remote": "x", "tok']
         init(mailbox, "--name", "another")
         assert [path.stem for path in alice.saved] == ["alice-bob", "another"]
+
+
+@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_disk_that_takes_no_file_leaves_no_half_made_pairing_and_the_invite_is_as_good_as_before(  # noqa: PLR0917
+    alice: Person, bob: Person, mailbox: Path, git: Git, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    create_repository(mailbox)
+    with alice, monkeypatch.context() as patch:
+        patch.setattr(tempfile, "mkstemp", refuse)
+        shown = run("init", str(mailbox), "--me", "alice", "--peer", "bob")
+    assert (shown.exit_code, shown.stdout, alice.saved, branches(git, mailbox)) == (1, "", [], [])
+    assert f"cannot be used: {os.strerror(reason)}. " in shown.stderr
+    with alice:
+        invite = init(mailbox)
+    with bob, monkeypatch.context() as patch:
+        patch.setattr(tempfile, "mkstemp", refuse)
+        shown = run("join", given=invite)
+    assert (shown.exit_code, shown.stdout, bob.saved) == (1, "", [])
+    assert f"cannot be used: {os.strerror(reason)}. " in shown.stderr
+    with bob:
+        assert run("join", given=invite).exit_code == 0
 
 
 # ---------------------------------------------------------------------------------------------------------------------
