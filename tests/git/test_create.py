@@ -66,5 +66,5 @@ def test_somebody_who_was_faster_is_found_and_nothing_is_left_beside_it(
 
 def test_a_place_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StateUnusable, match="mailbox.git cannot be used: "):
+    with pytest.raises(StateUnusable, match=r"mailbox\.git cannot be used: "):
         create_repository(str(tmp_path / "file" / "mailbox.git"))
