@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from peer_relay.errors import PeerRelayError
+from peer_relay.errors import AlreadyAnswered, PeerRelayError, UnknownQuestion
 from peer_relay.exchanges import Exchange, Whereabouts, at_tip, everywhere, find_archived, read_exchanges
+from peer_relay.ledger import State
 from peer_relay.notes import second_notes, stale_note, state_notes
 from peer_relay.outbox import Status
+from peer_relay.paths import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from peer_relay.deadline import Deadline
     from peer_relay.delivery import Delivery
     from peer_relay.local_state import LocalState
+    from peer_relay.outbox import OutboxEntry
     from peer_relay.store import Snapshot, Store
 
 
@@ -116,6 +119,28 @@ class Contacts:
             # Most are at the tip, where one tree holds many of them.
             there = {i: at_tip(snapshot, i) or where for i, where in places.items()}
             return list(read_exchanges(self._store, there, snapshot.ledger, deadline).values())
+
+    def check_stored(self, entry: OutboxEntry, deadline: Deadline) -> None:
+        """Check that the mailbox holds the record of an entry that somebody else took out of the outbox.
+
+        Raises:
+            AlreadyAnswered: another answer is in its place.
+            UnknownQuestion: the mailbox does not hold it.
+            MailboxError, TransportError, LocalError: that could not be read.
+        """
+        place = entry.place
+        known = self._state.load() or self.look(deadline)
+        if place.kind is Kind.QUESTION and known.snapshot.ledger.state_of(place.question_id) is not State.ABSENT:
+            return  # its id was made for it, so this is the one
+        found, contact = self.read(Contact(known, None, None), [place.question_id], deadline)
+        stored = [each.answer if place.kind is Kind.ANSWER else each.question for each in found]
+        if stored == [entry.record]:
+            return
+        if contact.stale is not None:
+            raise contact.stale
+        if stored not in ([], [None]):
+            raise AlreadyAnswered(question_id=place.question_id)
+        raise UnknownQuestion(question_id=place.question_id)
 
     def notes(self, contact: Contact) -> tuple[str, ...]:
         """Return the sentences that go with a result; answers that came second are reported once."""

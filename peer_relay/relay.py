@@ -22,10 +22,13 @@ from peer_relay.errors import (
     AlreadyAnswered,
     AlreadyQueued,
     InvalidRecord,
+    LocalError,
+    MailboxError,
     NotYourQuestion,
     PeerRelayError,
     Problem,
     TooManyOpen,
+    TransportError,
     UnknownQuestion,
 )
 from peer_relay.ids import ULID_PATTERN, ulid_ms
@@ -317,13 +320,18 @@ class Relay:
 
     def _send(self, entry: OutboxEntry, deadline: Deadline) -> Sent:
         flushed = self._delivery.flush(deadline)
-        delivered = entry.name in flushed.delivered or self._settled_elsewhere(entry, deadline)
+        delivered, blocked = entry.name in flushed.delivered, flushed.blocked
+        if not delivered:
+            try:
+                delivered = self._settled_elsewhere(entry, deadline)
+            except (MailboxError, TransportError, LocalError) as error:
+                blocked = error  # `queued` then: whoever hears that does not send it again, wherever it is
         known = self._state.load()
         if known is None:
-            notes = self._contacts.outbox_notes(flushed.blocked)
+            notes = self._contacts.outbox_notes(blocked)
         else:
-            notes = self._contacts.notes(Contact(known, None, flushed.blocked))
-        return Sent(entry.place.question_id, delivered, notes, None if delivered else flushed.blocked)
+            notes = self._contacts.notes(Contact(known, None, blocked))
+        return Sent(entry.place.question_id, delivered, notes, None if delivered else blocked)
 
     def _settled_elsewhere(self, entry: OutboxEntry, deadline: Deadline) -> bool:
         """Return whether another thread or process took an entry of ours to the mailbox.
@@ -337,25 +345,12 @@ class Relay:
         """
         current = self._state.outbox.current(entry)
         if current is None:
-            self._check_stored(entry, deadline)
+            self._contacts.check_stored(entry, deadline)
             return True
         if current.status is Status.SECOND:
             self._state.outbox.remove(current)
             raise AlreadyAnswered(question_id=entry.place.question_id)
         return False
-
-    def _check_stored(self, entry: OutboxEntry, deadline: Deadline) -> None:
-        question_id = entry.place.question_id
-        known = self._state.load() or self._contacts.look(deadline)
-        found, contact = self._contacts.read(Contact(known, None, None), [question_id], deadline)
-        stored = [each.answer if entry.place.kind is Kind.ANSWER else each.question for each in found]
-        if stored == [entry.record]:
-            return
-        if contact.stale is not None:
-            raise contact.stale
-        if stored not in ([], [None]):
-            raise AlreadyAnswered(question_id=question_id)
-        raise UnknownQuestion(question_id=question_id)
 
     def _on_their_way(self, kind: Kind) -> list[OutboxEntry]:
         return [entry for entry in self._state.outbox.waiting() if entry.place.kind is kind]

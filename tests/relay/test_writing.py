@@ -424,8 +424,9 @@ def test_an_answer_that_another_process_found_to_come_second_is_not_told_deliver
 
 
 @claim("I4")
-def test_what_became_of_a_record_is_not_guessed_when_the_mailbox_cannot_be_read(
-    alice: MemoryMachine, bob: MemoryMachine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["question", "answer"])
+def test_what_another_process_settled_and_cannot_be_read_now_is_told_queued_so_that_nobody_sends_it_again(
+    kind: str, mailbox: MemoryMailbox, alice: MemoryMachine, bob: MemoryMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = alice.relay.ask("Why?")
     bob.relay.questions()
@@ -435,10 +436,27 @@ def test_what_became_of_a_record_is_not_guessed_when_the_mailbox_cannot_be_read(
         assert other.deliver()
         bob.store.forget()
         bob.store.unreachable = UNREACHABLE
+        (bob.folder / "checkpoint.json").unlink()
 
     interrupt(bob, monkeypatch, deliver_and_lose_the_network)
-    with pytest.raises(Unreachable):
-        bob.relay.answer(asked.question_id, "Because.")
+    sent = bob.relay.ask("How?") if kind == "question" else bob.relay.answer(asked.question_id, "Because.")
+    assert (sent.delivered, sent.blocked) == (False, UNREACHABLE)
+    assert len(texts(mailbox.records())) == 2
+
+
+@claim("I4")
+def test_a_question_that_another_process_delivered_needs_no_mailbox_to_be_told_delivered(
+    alice: MemoryMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = alice.another()
+
+    def deliver_and_lose_the_network() -> None:
+        assert other.deliver()
+        alice.store.forget()
+        alice.store.unreachable = UNREACHABLE
+
+    interrupt(alice, monkeypatch, deliver_and_lose_the_network)
+    assert alice.relay.ask("Why?").delivered is True
 
 
 def test_a_record_that_a_person_dropped_meanwhile_is_not_told_delivered(
