@@ -9,6 +9,8 @@
 4. What is known may be older than an entry. That a record cannot go in is decided on a state that was looked up in the
    same flush, and that it came second only when another record was read at its place.
 5. Nothing sleeps under the lock, and the lock is held for one attempt at a time.
+6. A remote whose pushes lead nowhere is not asked for ever: after `_MOST_LOST_REPLIES` lost replies, or
+   `_MOST_STALE_LOOKS` looks at a state older than the one that it takes pushes on, the rest stays queued.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from peer_relay.errors import (
     PushRefused,
     RequestError,
     TooManyOpen,
+    Unreachable,
 )
 from peer_relay.ledger import State
 from peer_relay.outbox import OutboxEntry, Status
@@ -50,6 +53,8 @@ if TYPE_CHECKING:
 MAX_RECORDS_PER_PUSH = 50
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 1.0
+_MOST_LOST_REPLIES = 2
+_MOST_STALE_LOOKS = 6
 
 
 class _Outcome(Enum):
@@ -79,12 +84,14 @@ class _Run:
         deadline: by when it ends.
         at_most: how many records may go in one push.
         looked: whether the mailbox was looked at since it began.
+        in_vain: how many pushes in a row came to nothing and left the branch, as far as it is shown, where it was.
         delivered: as in `Flushed`.
     """
 
     deadline: Deadline
     at_most: int = MAX_RECORDS_PER_PUSH
     looked: bool = False
+    in_vain: int = 0
     delivered: set[str] = field(default_factory=set)
 
 
@@ -226,8 +233,8 @@ class Delivery:
     def _publish(self, plan: _Plan, known: Checkpoint, run: _Run) -> _Outcome:
         try:
             snapshot = self._store.publish(known.snapshot, plan.steps, run.deadline)
-        except (Moved, OutcomeUnknown):
-            self._look(run)
+        except (Moved, OutcomeUnknown) as error:
+            self._look_again(error, known, run)
             return _Outcome.MOVED
         except PushRefused as error:
             if len(plan.entries) > 1:
@@ -239,6 +246,30 @@ class Delivery:
         for entry in plan.entries:
             self._delivered(entry, run)
         return _Outcome.PROGRESS
+
+    def _look_again(self, error: Moved | OutcomeUnknown, planned_on: Checkpoint, run: _Run) -> None:
+        """Look what became of a push.
+
+        Raises:
+            Unreachable: nothing became of it, as of others before.
+        """
+        seen = self._look(run)
+        if seen.refusal is not None or seen.snapshot.tip != planned_on.snapshot.tip:
+            run.in_vain = 0
+            return
+        run.in_vain += 1
+        if isinstance(error, OutcomeUnknown) and run.in_vain >= _MOST_LOST_REPLIES:
+            raise Unreachable(
+                remote=error.remote,
+                reason=f"its replies to pushes get lost ({error.reason})",
+                advice="Check the network, or wait if the fault is the host's own.",
+            )
+        if run.in_vain >= _MOST_STALE_LOOKS:
+            raise Unreachable(
+                remote=error.remote,
+                reason="it shows an older state of the room than the one that it takes pushes on",
+                advice="Wait: the host's copies catch up by themselves.",
+            )
 
     def _delivered(self, entry: OutboxEntry, run: _Run) -> None:
         run.delivered.add(entry.name)
