@@ -61,10 +61,14 @@ class DeadlineExceeded(TransportError):
 
 @dataclass(eq=False, kw_only=True)
 class RateLimited(TransportError):
-    """The remote asks to come back later (HTTP 429, or 503 with Retry-After)."""
+    """The remote asks to come back later (HTTP 429, or 503 with Retry-After).
+
+    `next_try` is the time from which on this process asks again, once it keeps to a pause.
+    """
 
     retryable: ClassVar[bool] = True
     retry_after_s: float | None
+    next_try: str | None = None
 
     @property
     def what(self) -> str:
@@ -75,6 +79,8 @@ class RateLimited(TransportError):
     @property
     def remedy(self) -> str:
         """Nobody has to do anything but wait."""
+        if self.next_try is not None:
+            return f"It is not asked again before {self.next_try}."
         return "Wait that long." if self.retry_after_s is not None else "Wait a few minutes."
 
 

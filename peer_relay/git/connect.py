@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from peer_relay.git.observed import ObservedTransport
+from peer_relay.git.patience import PatientTransport
 
 if TYPE_CHECKING:
     from peer_relay.git.environment import NetworkEnvironment
@@ -33,11 +34,12 @@ def _transport_for(remote: Remote, environment: NetworkEnvironment) -> Transport
     if remote.kind == "http":
         from peer_relay.git.http import HttpTransport  # noqa: PLC0415 - see above
 
-        return HttpTransport(remote, environment)
+        http = HttpTransport(remote, environment)
+        return PatientTransport(http, http.has_other_login)
     if remote.kind == "ssh":
         from peer_relay.git.ssh import SshTransport  # noqa: PLC0415 - see above
 
-        return SshTransport(remote, environment)
+        return PatientTransport(SshTransport(remote, environment))
     from peer_relay.git.local import LocalTransport  # noqa: PLC0415 - see above
 
     return LocalTransport(remote)

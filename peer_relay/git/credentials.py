@@ -109,6 +109,16 @@ class Logins:
         refused, self.current = self.current, ask_helper(self._remote, self._environment, deadline)
         return self.current not in (None, refused)
 
+    def renew(self, deadline: Deadline) -> bool:
+        """Ask the helper whether it has another login by now than it had; if so, that one is used from now on."""
+        if self.current is None or self.current.source != FROM_HELPER:
+            return False
+        found = ask_helper(self._remote, self._environment, deadline)
+        if found in (None, self.current):
+            return False
+        self.current = found
+        return True
+
     def accept(self) -> None:
         """Note that the remote let the current login in."""
         self.accepted = NOT_NEEDED if self.current is None else _NAMES[self.current.source]

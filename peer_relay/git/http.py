@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from urllib3 import HTTPConnectionPool
     from urllib3.response import BaseHTTPResponse
 
+    from peer_relay.deadline import Deadline
     from peer_relay.git.environment import NetworkEnvironment
     from peer_relay.git.remote import Remote
 
@@ -68,6 +69,10 @@ class HttpTransport(SmartTransport):
     def login(self) -> str:
         """See `Transport.login`: where the login that the server accepted came from."""
         return self._connections.logins.accepted
+
+    def has_other_login(self, deadline: Deadline) -> bool:
+        """Say whether git's credential helper has another login by now than the one that was refused."""
+        return self._connections.logins.renew(deadline)
 
     def close(self) -> None:
         """See `Transport.close`."""
