@@ -26,7 +26,7 @@ _PURE = ("ground", "basics", "format", "rules")
 _STATE = (*_PURE, "contract", "machine", "state")
 LAYERS = {
     "ground": Layer(("__init__", "errors.*")),
-    "basics": Layer(("amounts", "deadline", "pacing", "text", "times"), ("ground",)),
+    "basics": Layer(("amounts", "crash_points", "deadline", "pacing", "text", "times"), ("ground",)),
     "format": Layer(("ids", "records", "paths", "keys", "invite", "commits", "sshsig", "schema"), ("ground", "basics")),
     "rules": Layer(("ledger",), ("ground", "basics", "format")),
     "contract": Layer(("store",), _PURE),

@@ -5,7 +5,8 @@ repository at each push and reads branches after it has collected their objects.
 
 1. Objects are durable before the branch points to them, and the branch is durable before `push` returns.
 2. The branch is compared and replaced under its lock file, which is what git and everybody else who writes there takes.
-3. Another program's lock is never broken: on a shared disk its owner may be alive on another machine.
+3. Another program's lock is never broken: on a shared disk its owner may be alive on another machine. The lock of a
+   process of ours that was killed is known as such and is removed by the next one that writes (`branch_lock`).
 4. No object is built before its size, and the sizes of what it is stored as a difference to, are known to be small.
 5. The repository is opened for each call: nothing is kept that another program could change meanwhile.
 
@@ -23,13 +24,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from dulwich.errors import NotGitRepository
-from dulwich.file import FileLocked, GitFile, adjust_shared_perm
+from dulwich.file import adjust_shared_perm
 from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.objects import ObjectID, valid_hexsha
 from dulwich.pack import PackFileDisappeared
 from dulwich.refs import HEADREF, LOCAL_BRANCH_PREFIX, SYMREF, DiskRefsContainer, Ref, check_ref_format
 from dulwich.repo import InvalidWorktreeConfiguration, Repo, UnsupportedExtension, UnsupportedVersion
 
+from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.disk import reason_of, sync_folder
 from peer_relay.errors import (
     AccessDenied,
@@ -39,11 +41,13 @@ from peer_relay.errors import (
     Moved,
     NotAGitServer,
     OutcomeUnknown,
-    PushRefused,
+    PushBlocked,
     RepositoryNotFound,
     Unreachable,
 )
+from peer_relay.git.branch_lock import BranchLock
 from peer_relay.git.collect import Collector
+from peer_relay.git.outcomes import CONFLICT_ADVICE, FULL_ADVICE
 from peer_relay.git.packfile import DAMAGE
 from peer_relay.git.packs import write_loose
 from peer_relay.git.transport import FetchReply
@@ -51,7 +55,7 @@ from peer_relay.git.transport import FetchReply
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dulwich.file import SharedPerm, _GitFile
+    from dulwich.file import SharedPerm
     from dulwich.objects import ShaFile
 
     from peer_relay.deadline import Deadline
@@ -116,6 +120,7 @@ class LocalTransport:
             if self._is_done(repo, ref, expected, new):
                 return
             write_loose(repo.object_store, objects, durable=True)
+            reached(CrashPoint.OBJECTS_DURABLE)
             self._swap(repo, ref, expected, new, deadline)
 
     def check_write(self, ref: bytes, deadline: Deadline) -> None:
@@ -194,17 +199,23 @@ class LocalTransport:
     def _swap(self, repo: Repo, ref: bytes, expected: bytes | None, new: bytes, deadline: Deadline) -> None:
         path, permissions = _ref_path(repo, ref), repo.object_store.shared_perm
         created = self._make_folders(path.parent, permissions)
-        file = self._lock(path, permissions, deadline)
         try:
-            if self._is_done(repo, ref, expected, new):
-                return
-            self._refuse_conflict(repo, ref, path)
-            file.write(new + b"\n")
-            file.close()  # flushes to the disk, then renames
-        finally:
-            file.abort()  # does nothing after close
+            with BranchLock(path, new + b"\n", permissions) as lock:
+                while not lock.take():
+                    self._wait_for_lock(lock.path, deadline)
+                if self._is_done(repo, ref, expected, new):
+                    return
+                self._refuse_conflict(repo, ref, path)
+                if not lock.move_branch():
+                    raise OutcomeUnknown(remote=self._display, reason="somebody removed the branch's lock meanwhile")
+        except NotADirectoryError as error:
+            raise self._conflict() from error
+        self._sync([path.parent, *created])
+        reached(CrashPoint.BRANCH_UNLOCKED)
+
+    def _sync(self, folders: Sequence[Path]) -> None:
         try:
-            for folder in [path.parent, *created]:
+            for folder in folders:
                 sync_folder(folder)
         except OSError as error:
             raise OutcomeUnknown(remote=self._display, reason=reason_of(error)) from error
@@ -219,15 +230,6 @@ class LocalTransport:
         except (FileExistsError, NotADirectoryError) as error:
             raise self._conflict() from error
         return [each.parent for each in missing]
-
-    def _lock(self, path: Path, permissions: SharedPerm | None, deadline: Deadline) -> _GitFile:
-        while True:
-            try:
-                return GitFile(path, "wb", shared_perm=permissions)
-            except FileLocked:
-                self._wait_for_lock(path.with_name(f"{path.name}.lock"), deadline)
-            except NotADirectoryError as error:
-                raise self._conflict() from error
 
     def _wait_for_lock(self, lock: Path, deadline: Deadline) -> None:
         """Wait a moment, unless the lock was left behind or the time is over (3)."""
@@ -246,9 +248,9 @@ class LocalTransport:
         if path.is_dir() or any(name.startswith(ref + b"/") or ref.startswith(name + b"/") for name in packed):
             raise self._conflict()
 
-    def _conflict(self) -> PushRefused:
+    def _conflict(self) -> PushBlocked:
         words = "there is another branch whose name begins with the room's, or is the beginning of it"
-        return PushRefused(remote=self._display, words=words)
+        return PushBlocked(remote=self._display, words=words, advice=CONFLICT_ADVICE)
 
     # -----------------------------------------------------------------------------------------------------------------
     # Both
@@ -277,7 +279,7 @@ class LocalTransport:
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
             return AccessDenied(remote=self._display, act=act, reason=reason_of(error))
         if error.errno in _FULL:
-            return PushRefused(remote=self._display, words=reason_of(error))
+            return PushBlocked(remote=self._display, words=reason_of(error), advice=FULL_ADVICE)
         return Unreachable(remote=self._display, reason=reason_of(error))
 
 
