@@ -1,0 +1,96 @@
+"""Faults of the program itself, built in on purpose: the harness has to find each, or it proves nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from peer_relay.contact import Contacts
+from peer_relay.delivery import Delivery
+from peer_relay.errors import OutcomeUnknown
+from peer_relay.git.store import GitStore
+from peer_relay.relay import Relay
+from peer_relay.store import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+def forget_before_the_push() -> None:
+    """Take a record out of the outbox before it was pushed, and so lose what is not pushed after all."""
+    publish = Delivery._publish
+
+    def careless(self: Delivery, plan: Any, known: Any, run: Any) -> Any:
+        for entry in plan.entries:
+            self._state.outbox.remove(entry)
+        return publish(self, plan, known, run)
+
+    Delivery._publish = careless  # type: ignore[method-assign]
+
+
+def take_an_unknown_outcome_for_a_success() -> None:
+    """Believe that a push whose reply was lost was carried out."""
+    push = GitStore._push
+
+    def trusting(self: GitStore, *arguments: Any) -> None:
+        try:
+            push(self, *arguments)
+        except OutcomeUnknown:
+            return
+
+    GitStore._push = trusting  # type: ignore[method-assign]
+
+
+def give_a_lost_question_a_new_id() -> None:
+    """Send a record whose push was not confirmed again as a new one, as a script without I3 would."""
+    ask = Relay.ask
+
+    def repeating(self: Relay, *arguments: Any) -> Any:
+        sent = ask(self, *arguments)
+        return sent if sent.delivered else ask(self, *arguments)
+
+    Relay.ask = repeating  # type: ignore[method-assign]
+
+
+def look_at_the_tip_only() -> None:
+    """Settle records by the tip alone, and take what somebody else has answered meanwhile for what is ours."""
+    find = Delivery._settle
+
+    def hasty(self: Delivery, queued: Any, snapshot: Snapshot, since: str, run: Any) -> Any:
+        for entry in [entry for entry in queued if entry.place.question_id in snapshot.ledger.answered]:
+            self._delivered(entry, run)
+        return find(self, [each for each in queued if self._state.outbox.current(each)], snapshot, since, run)
+
+    Delivery._settle = hasty  # type: ignore[method-assign]
+
+
+def count_as_read_when_shown() -> None:
+    """Count an answer as read as soon as it is handed out, and so never show again what did not arrive."""
+
+    def eager(self: Relay, question_ids: Iterable[str]) -> None:
+        self.mark_read(question_ids)
+
+    Relay.mark_shown = eager  # type: ignore[method-assign]
+
+
+def say_nothing_of_staleness() -> None:
+    """Show what was known before without a word about it."""
+    make = Contacts.make
+
+    def silent(self: Contacts, deadline: Any) -> Any:
+        contact = make(self, deadline)
+        return type(contact)(contact.known, None, contact.blocked)
+
+    Contacts.make = silent  # type: ignore[method-assign]
+
+
+SABOTAGES: dict[str, Callable[[], None]] = {
+    sabotage.__name__: sabotage
+    for sabotage in (
+        forget_before_the_push,
+        take_an_unknown_outcome_for_a_success,
+        give_a_lost_question_a_new_id,
+        look_at_the_tip_only,
+        count_as_read_when_shown,
+        say_nothing_of_staleness,
+    )
+}

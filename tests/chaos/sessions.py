@@ -1,0 +1,265 @@
+"""A session: one of a peer's agents on one machine, with one server process after another, and all that it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.chaos.history import (
+    ANSWER,
+    ASK,
+    CHECK_ANSWERS,
+    CHECK_QUESTIONS,
+    DELIVERED,
+    LOG,
+    LOST,
+    QUEUED,
+    REFUSED,
+    RETURNED,
+)
+from tests.chaos.servers import LAUNCH, ROOT, Gone, Reply, Server, Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.chaos.machines import Machine
+    from tests.chaos.recorder import Recorder
+
+TOOLS = {
+    ASK: "ask_peer",
+    ANSWER: "answer_question",
+    CHECK_QUESTIONS: "check_questions",
+    CHECK_ANSWERS: "check_answers",
+}
+GRACE_S = 5.0
+"""How much longer than its time limit a call may take, on a machine that is busy with many processes."""
+
+PATIENCE_S = 60.0
+"""How much longer than that a call is waited for: then it is taken for one that never ends."""
+
+
+@dataclass
+class Circumstances:
+    """What all sessions of a run share.
+
+    Attributes:
+        recorder: writes everything down.
+        environment: the variables of the room and of the way to it.
+        secrets: what must never be seen.
+        folder: for what the processes write.
+        timeout_s: the program's own time limit for a call, in seconds; servers that run keep the one they have.
+    """
+
+    recorder: Recorder
+    environment: Mapping[str, str]
+    secrets: frozenset[str]
+    folder: Path
+    timeout_s: float
+
+    def variables(self, machine: Machine) -> dict[str, str]:
+        """Return all variables of a process on a machine."""
+        own = {
+            "PEER_RELAY_PEER_ID": machine.peer,
+            "PEER_RELAY_HOME": str(machine.home),
+            "PEER_RELAY_TIMEOUT": f"{self.timeout_s:g}",
+            "CHAOS_CLOCK": str(machine.clock),
+        }
+        return {**self.environment, **own}
+
+
+class Session:
+    """One agent's sequence of server processes.
+
+    Args:
+        name: such as `alice/0/3`.
+        machine: where it is.
+        circumstances: of the run.
+    """
+
+    def __init__(self, name: str, machine: Machine, circumstances: Circumstances) -> None:
+        self.name = name
+        self.machine = machine
+        self.server: Server | None = None
+        self.doom_s: float | None = None
+        self._circumstances = circumstances
+        self._recorder = circumstances.recorder
+        self._incarnations = itertools.count(1)
+        self._incarnation = 0
+
+    async def ready(self) -> None:
+        """Have a server that runs.
+
+        If `doom_s` is set, the next server is killed so many seconds after it was started, ready or not.
+        """
+        while self.server is None or not self.server.runs:
+            await self._bury()
+            self._incarnation = next(self._incarnations)
+            stderr = self._circumstances.folder / f"{self.name.replace('/', '-')}.stderr"
+            self.server = Server(self._circumstances.variables(self.machine), stderr)
+            doom_s, self.doom_s = self.doom_s, None
+            if doom_s is not None:
+                asyncio.get_running_loop().call_later(doom_s, self.server.kill)
+            try:
+                await self.server.start()
+            except Gone:
+                continue
+            except Silent:
+                self._recorder.odd(f"a server of {self.name} did not answer `initialize`")
+                self.server.kill()
+
+    async def ask(self, text: str, hint: str | None) -> None:
+        """Ask."""
+        arguments = {"question": text} | ({} if hint is None else {"context_hint": hint})
+        call = self._invoke(ASK, text=text)
+        reply = await self._call(ASK, call, **arguments)
+        if reply is not None:
+            question_id = reply.content["question_id"] if reply.content else None
+            self._settle_record(ASK, call, reply, question_id=question_id)
+
+    async def answer(self, question_id: str, text: str, sources: list[str]) -> None:
+        """Answer."""
+        call = self._invoke(ANSWER, text=text, question_id=question_id)
+        reply = await self._call(ANSWER, call, question_id=question_id, answer=text, sources=sources)
+        if reply is not None:
+            self._settle_record(ANSWER, call, reply, question_id=question_id)
+
+    async def questions(self, wait_s: int = 0) -> list[str]:
+        """Look for questions; return the ids of what was shown."""
+        content = await self._look(CHECK_QUESTIONS, "questions", "question", wait_s)
+        return [each["question_id"] for each in content["questions"]] if content else []
+
+    async def answers(self, wait_s: int = 0) -> int | None:
+        """Look for answers; return how many there are, or None if that is not known."""
+        content = await self._look(CHECK_ANSWERS, "answers", "answer", wait_s)
+        return None if content is None else len(content["answers"]) + content["more"]
+
+    async def end(self) -> None:
+        """End the server, and look at what it left."""
+        if self.server is not None:
+            self.server.go_on()
+            await self.server.end()
+        await self._bury()
+
+    async def _bury(self) -> None:
+        if self.server is not None:
+            await self.server.gone()
+            for each in self.server.oddities:
+                self._recorder.odd(f"{self._full_name}: {each}")
+            self.server = None
+
+    @property
+    def _full_name(self) -> str:
+        return f"{self.name}#{self._incarnation}"
+
+    def _who(self) -> dict[str, str]:
+        return {"session": self._full_name, "machine": self.machine.name, "peer": self.machine.peer}
+
+    def _invoke(self, kind: str, **fields: Any) -> int:
+        return self._recorder.invoke(kind, **self._who(), **fields)
+
+    async def _call(self, kind: str, call: int, wait_s: int = 0, **arguments: Any) -> Reply | None:
+        """Call a tool; None if its outcome was lost, which is noted."""
+        assert self.server is not None
+        if wait_s:
+            arguments["wait_seconds"] = wait_s
+        patience_s = self._limit(wait_s) + PATIENCE_S
+        try:
+            return await self.server.call(TOOLS[kind], patience_s, **arguments)
+        except Gone:
+            pass
+        except Silent:
+            self._recorder.odd(f"{kind} of {self._full_name} was not answered within {patience_s:.0f} s")
+            self.server.go_on()
+            self.server.kill()
+        self._recorder.settle(kind, LOST, call=call, **self._who())
+        return None
+
+    def _limit(self, wait_s: int = 0) -> float:
+        return self._circumstances.timeout_s + wait_s + GRACE_S
+
+    def _settle_record(self, kind: str, call: int, reply: Reply, **fields: Any) -> None:
+        phase = REFUSED if reply.content is None else reply.content["status"]
+        assert phase in (DELIVERED, QUEUED, REFUSED)
+        timing = {"seconds": round(reply.seconds, 3), "limit_s": self._limit()}
+        self._recorder.settle(kind, phase, call=call, reason=reply.sentence, **timing, **self._who(), **fields)
+
+    async def _look(self, kind: str, field: str, text: str, wait_s: int) -> dict[str, Any] | None:
+        call = self._invoke(kind)
+        reply = await self._call(kind, call, wait_s)
+        if reply is None:
+            return None
+        items = reply.content[field] if reply.content else []
+        self._recorder.settle(
+            kind,
+            REFUSED if reply.content is None else RETURNED,
+            call=call,
+            shown=tuple((each["question_id"], each[text]) for each in items),
+            stale=reply.content is not None and "This result is what was known at" in reply.content["note"],
+            reason=reply.sentence,
+            seconds=round(reply.seconds, 3),
+            limit_s=self._limit(wait_s),
+            **self._who(),
+        )
+        return reply.content
+
+
+class Reader:
+    """A person on a machine who looks into the room with `peer-relay log`, in a process of its own each time.
+
+    Args:
+        machine: where that is.
+        circumstances: of the run.
+    """
+
+    _READ, _FROM_BEFORE = 0, 5
+
+    def __init__(self, machine: Machine, circumstances: Circumstances) -> None:
+        self._machine = machine
+        self._circumstances = circumstances
+        self._looks = itertools.count(1)
+
+    async def look(self) -> None:
+        """Look once."""
+        who = {
+            "session": f"{self._machine.name}/log#{next(self._looks)}",
+            "machine": self._machine.name,
+            "peer": self._machine.peer,
+        }
+        recorder, begun = self._circumstances.recorder, time.monotonic()
+        call = recorder.invoke(LOG, **who)
+        process = await asyncio.create_subprocess_exec(
+            *LAUNCH,
+            *("log", "--json", "--limit", "100000"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self._circumstances.variables(self._machine),
+            cwd=ROOT,
+        )
+        printed, said = await process.communicate()
+        status = process.returncode
+        self._keep(said)
+        is_read = status in (self._READ, self._FROM_BEFORE)
+        shown = [json.loads(line) for line in printed.splitlines()]
+        recorder.settle(
+            LOG,
+            RETURNED if is_read else REFUSED,
+            call=call,
+            view=tuple((each["question_id"], each["answer"] is not None) for each in shown) if is_read else None,
+            stale=status == self._FROM_BEFORE,
+            reason=said.decode(errors="replace") if status else "",
+            seconds=round(time.monotonic() - begun, 3),
+            limit_s=self._circumstances.timeout_s + GRACE_S,
+            **who,
+        )
+
+    def _keep(self, said: bytes) -> None:
+        path = self._circumstances.folder / f"{self._machine.name.replace('/', '-')}-log.stderr"
+        with path.open("ab") as file:
+            file.write(said)
+
