@@ -112,6 +112,7 @@ class Handler(BaseHTTPRequestHandler):
     """Hands a request to the server's fault for it, or to git."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # it holds every answer back for 40 ms, because head and body are sent apart
     server: FaultServer
 
     def do_GET(self) -> None:
