@@ -149,9 +149,12 @@ class Nemesis:
     async def _cut(self, rng: random.Random, note: Note) -> None:
         how = await self._way.cut(rng)
         note(how)
-        await asyncio.sleep(rng.choice((0.1, 0.5, 2.0, 6.0)) * rng.uniform(0.5, 1.0))
-        await self._way.mend()
-        await asyncio.sleep(rng.uniform(0.0, 1.5))
+        try:
+            # Now and then for longer than a call may take.
+            await asyncio.sleep(rng.choice((0.1, 0.3, 0.6, 1.0, 2.0, 6.0)))
+        finally:
+            await self._way.mend()
+        await asyncio.sleep(rng.uniform(0.0, 2.0))
 
     async def _restart(self, _rng: random.Random, note: Note) -> None:
         note("")

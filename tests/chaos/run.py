@@ -190,8 +190,9 @@ def _cast(plan: Plan, way: Way, circumstances: Circumstances, folder: Path, stac
 
 
 async def _rage(plan: Plan, cast: _Cast) -> None:
-    """Let everybody work while things break."""
+    """Let everybody work while things break, from when all are there."""
     recorder = cast.circumstances.recorder
+    await asyncio.gather(*(session.ready() for session in cast.sessions))
     end = time.monotonic() + plan.seconds
 
     def is_over() -> bool:
@@ -208,17 +209,19 @@ async def _rage(plan: Plan, cast: _Cast) -> None:
 
 
 async def _calm(cast: _Cast) -> None:
-    """Start all servers anew, and ask until everything has arrived and every answer was shown and confirmed."""
+    """Ask with new servers until everything has arrived and every answer was shown and confirmed, on each machine."""
     await asyncio.gather(*(session.end() for session in cast.sessions))
     cast.circumstances.timeout_s = CALM_TIMEOUT_S
+    last = {session.machine.name: session for session in cast.sessions}.values()
     end = time.monotonic() + CALM_LIMIT_S
     is_quiet = False
     while not is_quiet and time.monotonic() < end:
-        is_quiet = all(await asyncio.gather(*(_settle(session) for session in cast.sessions)))
-        is_quiet = is_quiet and not any(machine.left().queued for machine in cast.machines)
+        # Only what begins with nothing on its way can find that nothing comes any more.
+        was_delivered = not any(machine.left().queued for machine in cast.machines)
+        is_quiet = all(await asyncio.gather(*(_settle(session) for session in last))) and was_delivered
     for machine in cast.machines:
         await Reader(machine, cast.circumstances).look()
-    await asyncio.gather(*(session.end() for session in cast.sessions))
+    await asyncio.gather(*(session.end() for session in last))
 
 
 async def _settle(session: Session) -> bool:
