@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING
 
 from peer_relay import disk
+from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.ids import ULID_PATTERN
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Asked:
         """Wait no longer."""
         for question_id in question_ids:
             disk.remove(self._folder / question_id)
+            reached(CrashPoint.READ)
             disk.remove(self._shown(question_id))
 
     def was_shown(self, question_id: str) -> bool:
@@ -59,6 +61,7 @@ class Asked:
         """
         for question_id in question_ids:
             disk.write_atomically(self._shown(question_id), b"", durable=False)
+            reached(CrashPoint.SHOWN)
 
     def _shown(self, question_id: str) -> Path:
         return self._folder / (question_id + _SHOWN_SUFFIX)

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import StateUnusable
 
 if TYPE_CHECKING:
@@ -81,11 +82,13 @@ def write_atomically(path: Path, data: bytes, *, mode: int = PRIVATE_FILE, durab
                     file.flush()
                     os.fsync(file.fileno())
             temporary.chmod(mode)
+            reached(CrashPoint.FILE_WRITTEN)
             temporary.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
+        reached(CrashPoint.FILE_NAMED)
         if durable:
             sync_folder(path.parent)
 

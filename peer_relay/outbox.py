@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from peer_relay import disk
+from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import InvalidRecord, StateUnusable, UnknownQuestion
 from peer_relay.paths import Place, entry_name, parse_entry_name
 from peer_relay.records import Answer, PeerId, Question, canonical_bytes, parse_exchange_record
@@ -131,6 +132,7 @@ class Outbox:
             with contextlib.suppress(StateUnusable):
                 self.remove(entry)
             raise
+        reached(CrashPoint.ACCEPTED)
         return entry
 
     def save(self, entry: OutboxEntry) -> None:

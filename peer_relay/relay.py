@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from peer_relay.contact import Contact, Contacts
+from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.deadline import Deadline
 from peer_relay.errors import (
     AlreadyAnswered,
@@ -122,6 +123,7 @@ class Relay:
         except PeerRelayError:
             self._state.outbox.remove(entry)
             raise
+        reached(CrashPoint.ASKED)
         return self._send(entry, deadline)
 
     def answer(self, question_id: str, answer: str, sources: Sequence[str] = ()) -> Sent:

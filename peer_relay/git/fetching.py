@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from peer_relay import disk
+from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import BranchDeleted, HistoryRewritten, RoomNotFound
 from peer_relay.git.packs import FIRST_FETCH, PackLimits
 from peer_relay.git.transport import FetchReply, FetchRequest
@@ -127,7 +128,9 @@ class Fetcher:
     def _fetch(self, clone: OpenClone, request: FetchRequest, limits: PackLimits, deadline: Deadline) -> FetchReply:
         with self._spool() as pack:
             reply = self._transport.fetch(replace(request, max_bytes=limits.max_total_bytes), pack, deadline)
+            reached(CrashPoint.FETCHED)
             clone.take_in(pack, limits)
+        reached(CrashPoint.TAKEN_IN)
         return reply
 
     def _increment_limits(self) -> PackLimits:

@@ -23,6 +23,7 @@ from dulwich.pack import full_unpacked_object
 from dulwich.refs import HEADREF, LOCAL_BRANCH_PREFIX, Ref
 
 from peer_relay import disk
+from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import (
     DeadlineExceeded,
     Moved,
@@ -104,6 +105,8 @@ class Operation:
         Raises:
             TooLarge: they are more than the phase may bring.
         """
+        if self.sent:
+            reached(CrashPoint.REPORT_COMES)
         self._left -= count
         if self._left < 0:
             raise TooLarge(remote=self.remote, reason=f"{self._what} of more than {self._limit:,} bytes")
@@ -205,10 +208,13 @@ class SmartTransport(ABC):
         ) -> tuple[int, Iterator[UnpackedObject]]:
             del have, want, ofs_delta, progress
             operation.sent = True
-            return len(objects), (full_unpacked_object(each) for each in objects)
+            reached(CrashPoint.PUSH_BEGUN)
+            return len(objects), _handed_over(objects)
 
         with self._contact(operation) as client:
             result = client.send_pack(self._path, update_refs, generate, progress=operation.hear)
+            if operation.sent:
+                reached(CrashPoint.REPORT_READ)
         if announced == new:
             return
         if announced != expected:
@@ -334,6 +340,12 @@ class _BoundedSink:
             return self._sink.write(data)
         except OSError as error:
             raise disk.unusable(self._sink, error) from None
+
+
+def _handed_over(objects: Sequence[ShaFile]) -> Iterator[UnpackedObject]:
+    for each in objects:
+        yield full_unpacked_object(each)
+    reached(CrashPoint.PUSH_HANDED_OVER)
 
 
 def _text(error: Exception) -> str:

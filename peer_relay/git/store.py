@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dulwich.objects import ShaFile
 
+from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import (
     BranchDeleted,
     DamagedClone,
@@ -278,10 +279,12 @@ class GitStore:
     def _push(self, expected: str | None, new: str, draft: Draft, deadline: Deadline) -> None:
         objects = [ShaFile.from_raw_string(_KIND_NUMBERS[kind], content) for kind, content in draft.objects.values()]
         before = None if expected is None else expected.encode("ascii")
+        reached(CrashPoint.BUILT)
         self._transport.push(self._ref, before, new.encode("ascii"), objects, deadline)
         # They are in the mailbox, whatever happens to the copy of them that spares the next call a fetch.
         with contextlib.suppress(LocalError), self._clone.opened() as clone:
             clone.add(objects)
+            reached(CrashPoint.COPIED)
         self._tidy()
 
     # -- the clone ----------------------------------------------------------------------------------------------------
