@@ -58,7 +58,7 @@ class LocalPath:
         self.environment: dict[str, str] = {}
         self._away = repository.with_name("away.git")
 
-    async def cut(self, rng: random.Random) -> str:
+    async def cut(self, rng: random.Random) -> str:  # noqa: ARG002 - the servers' ways differ
         """Move it away."""
         self.repository.rename(self._away)
         return "the repository is moved away"
@@ -135,6 +135,7 @@ class Served:
 
     def __init__(
         self,
+        *,
         repository: Path,
         gate: LossyGate,
         remote: str,
@@ -211,12 +212,19 @@ def _served(
     server: servers.HttpServer | servers.SshServer, gate: LossyGate, started: list[subprocess.Popen[bytes]]
 ) -> Served:
     repository, folder = server.create("mailbox.git"), server.root.parent
+    environment: dict[str, str] = {}
     if isinstance(server, servers.HttpServer):
-        address = server.url(repository, access="public").replace(f":{server.port}/", f":{gate.port}/")
-        return Served(repository, gate, address, {}, started, [folder / "fcgi", folder / "nginx.pid"])
-    known = folder / "known"
-    known.write_text(known.read_text() + known.read_text().replace(f":{server.port} ", f":{gate.port} "))
-    address = server.url(repository).replace(f":{server.port}/", f":{gate.port}/")
+        address, stale = server.url(repository, access="public"), [folder / "fcgi", folder / "nginx.pid"]
+    else:
+        address, stale = server.url(repository), [folder / "sshd.pid"]
+        environment["GIT_SSH_COMMAND"] = server.ssh_command
+        known = folder / "known"
+        known.write_text(known.read_text() + known.read_text().replace(f":{server.port} ", f":{gate.port} "))
     return Served(
-        repository, gate, address, {"GIT_SSH_COMMAND": server.ssh_command}, started, [folder / "sshd.pid"]
+        repository=repository,
+        gate=gate,
+        remote=address.replace(f":{server.port}/", f":{gate.port}/"),
+        environment=environment,
+        started=started,
+        stale=stale,
     )

@@ -6,12 +6,14 @@ Every fault is written down when it begins and when it is undone, and all are un
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tests.chaos.dice import dice
+
 if TYPE_CHECKING:
+    import random
     from collections.abc import Awaitable, Callable, Sequence
 
     from tests.chaos.machines import Machine
@@ -46,13 +48,14 @@ class Nemesis:
     def __init__(
         self,
         seed: int,
+        *,
         sessions: Sequence[Session],
         machines: Sequence[Machine],
         way: Way,
         recorder: Recorder,
         left_out: frozenset[str] = frozenset(),
     ) -> None:
-        self._rng = random.Random(f"{seed} nemesis")
+        self._seed = seed
         self._sessions = sessions
         self._machines = machines
         self._way = way
@@ -68,16 +71,11 @@ class Nemesis:
         if any(machine.has_disk for machine in machines):
             near[DISK] = self._fill_disk
         far = {CUT: self._cut} | ({RESTART: self._restart} if way.has_server else {})
-        self.kinds = tuple(
-            {name: act for name, act in kinds.items() if name not in left_out} for kinds in (near, far)
-        )
+        self.kinds = tuple({name: act for name, act in kinds.items() if name not in left_out} for kinds in (near, far))
 
     async def rage(self, is_over: Callable[[], bool]) -> None:
         """Break things until it is over; on return nothing is broken any more."""
-        streams = (random.Random(self._rng.random()) for _ in self.kinds)
-        await asyncio.gather(
-            *(self._break(kinds, rng, is_over) for kinds, rng in zip(self.kinds, streams, strict=True) if kinds)
-        )
+        await asyncio.gather(*(self._break(kinds, dice(self._seed, *kinds), is_over) for kinds in self.kinds if kinds))
 
     async def _break(self, kinds: dict[str, Fault], rng: random.Random, is_over: Callable[[], bool]) -> None:
         # All kinds come by turns, each time in another order, so that a short run meets most of them.
@@ -151,10 +149,10 @@ class Nemesis:
         note(how)
         try:
             # Now and then for longer than a call may take.
-            await asyncio.sleep(rng.choice((0.1, 0.3, 0.6, 1.0, 2.0, 6.0)))
+            await asyncio.sleep(rng.choice((0.1, 0.2, 0.2, 0.5, 0.5, 1.0, 2.0, 6.0)))
         finally:
             await self._way.mend()
-        await asyncio.sleep(rng.uniform(0.0, 2.0))
+        await asyncio.sleep(rng.uniform(0.0, 3.0))
 
     async def _restart(self, _rng: random.Random, note: Note) -> None:
         note("")

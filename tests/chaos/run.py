@@ -65,9 +65,7 @@ class Plan:
     def again(self) -> str:
         """The command that makes the same run again."""
         sizes = f"--records {self.records}" if self.records < 1_000_000 else f"--seconds {self.seconds:g}"
-        return (
-            f"python -m tests.chaos --transport {self.transport} --processes {self.processes} --seed {self.seed} {sizes}"
-        )
+        return f"python -m tests.chaos --transport {self.transport} --processes {self.processes} --seed {self.seed} {sizes}"
 
 
 @dataclass
@@ -131,7 +129,9 @@ async def _run(plan: Plan, folder: Path) -> Outcome:
         stack.callback(recorder.close)
         way = await stack.enter_async_context(way_to(plan.transport, folder))
         token = _open_room(way, folder)
-        circumstances = Circumstances(recorder, _environment(plan, way, token, folder), frozenset([token]), folder, TIMEOUT_S)
+        circumstances = Circumstances(
+            recorder, _environment(plan, way, token, folder), frozenset([token]), folder, TIMEOUT_S
+        )
         cast = _cast(plan, way, circumstances, folder, stack)
         await _rage(plan, cast)
         await _calm(cast)

@@ -86,6 +86,7 @@ class Session:
         self.machine = machine
         self.server: Server | None = None
         self.doom_s: float | None = None
+        self.was_refused = False
         self._circumstances = circumstances
         self._recorder = circumstances.recorder
         self._incarnations = itertools.count(1)
@@ -183,6 +184,7 @@ class Session:
         return self._circumstances.timeout_s + wait_s + GRACE_S
 
     def _settle_record(self, kind: str, call: int, reply: Reply, **fields: Any) -> None:
+        self.was_refused = reply.content is None
         phase = REFUSED if reply.content is None else reply.content["status"]
         assert phase in (DELIVERED, QUEUED, REFUSED)
         timing = {"seconds": round(reply.seconds, 3), "limit_s": self._limit()}
@@ -262,4 +264,3 @@ class Reader:
         path = self._circumstances.folder / f"{self._machine.name.replace('/', '-')}-log.stderr"
         with path.open("ab") as file:
             file.write(said)
-

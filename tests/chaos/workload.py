@@ -44,8 +44,9 @@ class Work:
             await session.ready()
             act = rng.choices((self._ask, self._answer, self._poll), weights=(4, 4, 2))[0]
             await act(session, rng, numbers)
-            if rng.random() < 0.2:
-                await asyncio.sleep(rng.uniform(0, 0.3))
+            # While a machine refuses everything, at once, nothing is learnt by asking again and again.
+            pause_s = 0.3 if session.was_refused else 0.1
+            await asyncio.sleep(rng.uniform(0, pause_s) if session.was_refused or rng.random() < 0.3 else 0)
 
     async def of_person(self, reader: Reader, name: str) -> None:
         """Look into the room now and then."""
