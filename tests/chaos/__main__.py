@@ -114,21 +114,19 @@ def _row(outcome: Outcome) -> tuple[str | int, ...]:
     plan, slowest = outcome.plan, outcome.slowest
     rules = Counter(finding.rule for finding in outcome.findings)
     lost, doubled, stuck = (sum(rules[rule] for rule in kind) for kind in (_LOST, _DOUBLED, _STUCK))
-    told = (outcome.records.get(each, 0) for each in (DELIVERED, QUEUED, REFUSED, LOST))
+    told = [outcome.records.get(each, 0) for each in (DELIVERED, QUEUED, REFUSED, LOST)]
     longest = f"{slowest.seconds:.1f} of {slowest.limit_s:.0f} s" if slowest and slowest.limit_s else ""
-    return (
-        *(plan.transport, plan.processes, plan.seed, sum(outcome.records.values()), *told),
-        *(sum(outcome.faults.values()), lost, doubled, stuck, rules.total() - lost - doubled - stuck),
-        *(longest, round(outcome.seconds)),
-    )
+    found = (lost, doubled, stuck, rules.total() - lost - doubled - stuck)
+    sent, faults = sum(outcome.records.values()), sum(outcome.faults.values())
+    return (plan.transport, plan.processes, plan.seed, sent, *told, faults, *found, longest, round(outcome.seconds))
 
 
 def _report(outcomes: Sequence[Outcome]) -> None:
     rows: list[tuple[str | int, ...]] = [_row(outcome) for outcome in outcomes]
     if not rows:
         return
-    total = ("total", "", "", *(sum(int(row[column]) for row in rows) for column in range(3, 13)))
-    rows.append((*total, "", sum(int(row[14]) for row in rows)))
+    sums = [sum(int(row[column]) for row in rows) for column in range(3, 13)]
+    rows.append(("total", "", "", *sums, "", sum(int(row[14]) for row in rows)))
     print(f"\n| {' | '.join(_HEAD)} |\n|{'---|' * len(_HEAD)}")
     for row in rows:
         print(f"| {' | '.join(f'{cell:,}' if isinstance(cell, int) else cell for cell in row)} |")

@@ -32,7 +32,7 @@ class MovedTime:
 
 
 if __name__ == "__main__":
-    clock.time = MovedTime(Path(os.environ["CHAOS_CLOCK"]))  # type: ignore[attr-defined]
+    clock.time = MovedTime(Path(os.environ["CHAOS_CLOCK"]))  # type: ignore[assignment, attr-defined]
     if name := os.environ.get("CHAOS_SABOTAGE"):
         SABOTAGES[name]()
     main()

@@ -170,7 +170,7 @@ class Served:
         await asyncio.to_thread(self._restart)
 
     def _restart(self) -> None:
-        commands = [list(process.args)[4:] for process in self._started]  # type: ignore[arg-type] # behind the shell's
+        commands = [[str(word) for word in list(process.args)[4:]] for process in self._started]  # type: ignore[arg-type]
         for process in reversed(self._started):
             servers._end(process)
         for path in self._stale:

@@ -60,7 +60,7 @@ class Nemesis:
         self._machines = machines
         self._way = way
         self._recorder = recorder
-        near = {
+        near: dict[str, Fault] = {
             KILL: self._kill,
             KILL_EARLY: self._kill_early,
             PAUSE: self._pause,
@@ -70,7 +70,7 @@ class Nemesis:
         }
         if any(machine.has_disk for machine in machines):
             near[DISK] = self._fill_disk
-        far = {CUT: self._cut} | ({RESTART: self._restart} if way.has_server else {})
+        far: dict[str, Fault] = {CUT: self._cut} | ({RESTART: self._restart} if way.has_server else {})
         self.kinds = tuple({name: act for name, act in kinds.items() if name not in left_out} for kinds in (near, far))
 
     async def rage(self, is_over: Callable[[], bool]) -> None:

@@ -65,7 +65,9 @@ class Plan:
     def again(self) -> str:
         """The command that makes the same run again."""
         sizes = f"--records {self.records}" if self.records < 1_000_000 else f"--seconds {self.seconds:g}"
-        return f"python -m tests.chaos --transport {self.transport} --processes {self.processes} --seed {self.seed} {sizes}"
+        what = f"--transport {self.transport} --processes {self.processes} --seed {self.seed}"
+        sabotage = f" --sabotage {self.sabotage}" if self.sabotage else ""
+        return f"python -m tests.chaos {what} {sizes}{sabotage}"
 
 
 @dataclass
@@ -129,9 +131,8 @@ async def _run(plan: Plan, folder: Path) -> Outcome:
         stack.callback(recorder.close)
         way = await stack.enter_async_context(way_to(plan.transport, folder))
         token = _open_room(way, folder)
-        circumstances = Circumstances(
-            recorder, _environment(plan, way, token, folder), frozenset([token]), folder, TIMEOUT_S
-        )
+        environment = _environment(plan, way, token, folder)
+        circumstances = Circumstances(recorder, environment, frozenset([token]), folder, TIMEOUT_S)
         cast = _cast(plan, way, circumstances, folder, stack)
         await _rage(plan, cast)
         await _calm(cast)
@@ -199,7 +200,14 @@ async def _rage(plan: Plan, cast: _Cast) -> None:
         return recorder.records >= plan.records or time.monotonic() >= end
 
     work = Work(plan.seed, is_over, plan.processes)
-    nemesis = Nemesis(plan.seed, cast.sessions, cast.machines, cast.way, recorder, plan.left_out)
+    nemesis = Nemesis(
+        plan.seed,
+        sessions=cast.sessions,
+        machines=cast.machines,
+        way=cast.way,
+        recorder=recorder,
+        left_out=plan.left_out,
+    )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(nemesis.rage(is_over))
         for session in cast.sessions:

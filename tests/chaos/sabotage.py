@@ -9,10 +9,11 @@ from peer_relay.delivery import Delivery
 from peer_relay.errors import OutcomeUnknown
 from peer_relay.git.store import GitStore
 from peer_relay.relay import Relay
-from peer_relay.store import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from peer_relay.store import Snapshot
 
 
 def forget_before_the_push() -> None:
@@ -37,7 +38,7 @@ def take_an_unknown_outcome_for_a_success() -> None:
         except OutcomeUnknown:
             return
 
-    GitStore._push = trusting  # type: ignore[method-assign]
+    GitStore._push = trusting  # type: ignore[assignment, method-assign]
 
 
 def give_a_lost_question_a_new_id() -> None:
@@ -48,7 +49,7 @@ def give_a_lost_question_a_new_id() -> None:
         sent = ask(self, *arguments)
         return sent if sent.delivered else ask(self, *arguments)
 
-    Relay.ask = repeating  # type: ignore[method-assign]
+    Relay.ask = repeating  # type: ignore[assignment, method-assign]
 
 
 def look_at_the_tip_only() -> None:

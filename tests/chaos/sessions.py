@@ -115,7 +115,7 @@ class Session:
 
     async def ask(self, text: str, hint: str | None) -> None:
         """Ask."""
-        arguments = {"question": text} | ({} if hint is None else {"context_hint": hint})
+        arguments: dict[str, Any] = {"question": text} | ({} if hint is None else {"context_hint": hint})
         call = self._invoke(ASK, text=text)
         reply = await self._call(ASK, call, **arguments)
         if reply is not None:

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 _SAMPLES = (
     "Why does the session token expire after 15 minutes?",
-    "Warum läuft das Token nach fünfzehn Minuten ab? – Straße, Grüße.",
+    "Warum läuft das Token nach fünfzehn Minuten ab? Straße, Grüße.",
     "Γιατί λήγει το διακριτικό;",
-    "会话令牌为什么在十五分钟后过期？",
+    "会话令牌为什么在十五分钟后过期",
     "لماذا تنتهي صلاحية الرمز؟",
     "क्या यह सच है?",
     "👩🏽‍💻 🏴󠁧󠁢󠁳󠁣󠁴󠁿 e\u0301 ﬁ \u200d",

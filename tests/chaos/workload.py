@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.chaos.dice import dice
 from tests.chaos.texts import sources, text
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable
 
     from tests.chaos.sessions import Reader, Session
@@ -38,22 +39,30 @@ class Work:
 
     async def of_agent(self, session: Session) -> None:
         """Ask, answer and poll."""
-        rng = random.Random(f"{self.seed} {session.name}")
+        rng = dice(self.seed, session.name)
         numbers = itertools.count()
         while not self.is_over():
             await session.ready()
-            act = rng.choices((self._ask, self._answer, self._poll), weights=(4, 4, 2))[0]
-            await act(session, rng, numbers)
+            await self._act(session, rng, numbers)
             # While a machine refuses everything, at once, nothing is learnt by asking again and again.
             pause_s = 0.3 if session.was_refused else 0.1
             await asyncio.sleep(rng.uniform(0, pause_s) if session.was_refused or rng.random() < 0.3 else 0)
 
     async def of_person(self, reader: Reader, name: str) -> None:
         """Look into the room now and then."""
-        rng = random.Random(f"{self.seed} {name}")
+        rng = dice(self.seed, name)
         while not self.is_over():
             await asyncio.sleep(rng.uniform(1.0, 6.0))
             await reader.look()
+
+    async def _act(self, session: Session, rng: random.Random, numbers: itertools.count[int]) -> None:
+        match rng.choices(("ask", "answer", "poll"), weights=(4, 4, 2)):
+            case ["ask"]:
+                await self._ask(session, rng, numbers)
+            case ["answer"]:
+                await self._answer(session, rng, numbers)
+            case _:
+                await session.answers(self._wait_s(rng))
 
     async def _ask(self, session: Session, rng: random.Random, numbers: itertools.count[int]) -> None:
         for _ in range(rng.choice((1, 1, 2))):
@@ -65,9 +74,6 @@ class Work:
         for question_id in pick(rng, shown, session.name, self.sharers):
             await session.ready()
             await session.answer(question_id, text(rng, f"{session.name} answers {next(numbers)}"), sources(rng))
-
-    async def _poll(self, session: Session, rng: random.Random, numbers: itertools.count[int]) -> None:
-        await session.answers(self._wait_s(rng))
 
     @staticmethod
     def _wait_s(rng: random.Random) -> int:
