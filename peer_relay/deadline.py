@@ -12,14 +12,15 @@ class Deadline:
     """A moment on a monotonic clock.
 
     Args:
-        seconds: the whole time allowed from now, in seconds.
+        seconds: the whole time allowed, in seconds.
         monotonic: a clock that never runs backwards, in seconds (`time.monotonic` outside tests).
+        spent_s: how much of the time was spent before.
     """
 
-    def __init__(self, seconds: float, monotonic: Callable[[], float]) -> None:
+    def __init__(self, seconds: float, monotonic: Callable[[], float], spent_s: float = 0.0) -> None:
         self.seconds = seconds
         self._monotonic = monotonic
-        self._end = monotonic() + seconds
+        self._end = monotonic() + seconds - spent_s
 
     def remaining_s(self) -> float:
         """Return the seconds that are left, never below zero."""

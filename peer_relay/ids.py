@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from peer_relay.errors import InvalidSetting
+from peer_relay.errors import InvalidRecord, InvalidSetting, Problem
 
 ULID_PATTERN = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 PEER_PATTERN = "[a-z0-9][a-z0-9-]{0,31}"
@@ -22,6 +22,17 @@ def ulid_ms(ulid: str) -> int:
     for digit in ulid[:10]:
         ms = ms * 32 + _CROCKFORD.index(digit)
     return ms
+
+
+def check_question_id(question_id: str) -> None:
+    """Check a question's id that somebody gave.
+
+    Raises:
+        InvalidRecord: it is out of form.
+    """
+    if re.fullmatch(ULID_PATTERN, question_id) is None:
+        problem = Problem("question_id", "must be an id as a tool returned it, 26 capital letters and digits")
+        raise InvalidRecord(kind="request", problems=(problem,))
 
 
 def check_peer_id(peer_id: str) -> None:

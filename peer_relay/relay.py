@@ -12,7 +12,7 @@ Every call ends within the time limit that the relay was given, and takes the lo
 from __future__ import annotations
 
 import contextlib
-import re
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,12 +27,11 @@ from peer_relay.errors import (
     MailboxError,
     NotYourQuestion,
     PeerRelayError,
-    Problem,
     TooManyOpen,
     TransportError,
     UnknownQuestion,
 )
-from peer_relay.ids import ULID_PATTERN, ulid_ms
+from peer_relay.ids import check_question_id, ulid_ms
 from peer_relay.ledger import MAX_OPEN_PLANNED, State
 from peer_relay.outbox import OutboxEntry, Status
 from peer_relay.paths import Kind, Place
@@ -89,7 +88,14 @@ class Relay:
         self._delivery = delivery
         self._clock = clock
         self._timeout_s = timeout_s
+        self._waited_s = 0.0
         self._contacts = Contacts(store, state, delivery)
+
+    def having_waited(self, waited_s: float) -> Relay:
+        """Return the same relay for a call that has waited already, which counts towards its time limit."""
+        relay = copy(self)
+        relay._waited_s = waited_s  # noqa: SLF001 - it is another one of this class
+        return relay
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -220,7 +226,7 @@ class Relay:
         """
         deadline = self._deadline()
         if question_id is not None:
-            _check_id(question_id)
+            check_question_id(question_id)
         contact = self._contacts.make(deadline)
         ledger = contact.known.snapshot.ledger
         wanted = self._unread(ledger) if question_id is None else [question_id]
@@ -266,7 +272,7 @@ class Relay:
             InvalidRecord, UnknownQuestion: about the id.
             MailboxError, TransportError, LocalError: nothing is known of the room yet, and nothing could be learnt.
         """
-        _check_id(question_id)
+        check_question_id(question_id)
         deadline = self._deadline()
         found, contact = self._contacts.read(self._contacts.make(deadline), [question_id], deadline)
         if not found and contact.stale is None:
@@ -293,7 +299,7 @@ class Relay:
     # -- parts --------------------------------------------------------------------------------------------------------
 
     def _deadline(self, times: int = 1) -> Deadline:
-        return Deadline(self._timeout_s * times, self._clock.monotonic)
+        return Deadline(self._timeout_s * times, self._clock.monotonic, spent_s=self._waited_s)
 
     def _enter(self, deadline: Deadline) -> Checkpoint | None:
         """Return what is known of the room; on first contact, only an unreachable mailbox is no obstacle to asking."""
@@ -386,9 +392,3 @@ class Relay:
         if found[0].question.asker_id != self.me:
             raise NotYourQuestion(question_id=question_id)
         return () if found[0].answer else (f"Question {question_id} has no answer yet.",)
-
-
-def _check_id(question_id: str) -> None:
-    if re.fullmatch(ULID_PATTERN, question_id) is None:
-        problem = Problem("question_id", "must be an id as a tool returned it, 26 capital letters and digits")
-        raise InvalidRecord(kind="request", problems=(problem,))

@@ -2,15 +2,19 @@
 
 1. A child has no terminal: its standard input is a pipe or nothing, and on POSIX it is a session of its own.
 2. `end` leaves no child behind, and none of the child's own children that stayed in its process group.
+3. `end_all` leaves none behind of a process that is about to end, whatever its threads are doing.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
 import sys
+import threading
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,25 +33,42 @@ _SILENT = {
 }
 
 
+@dataclass
+class _Running:
+    """The children of this process."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    children: set[Process] = field(default_factory=set)
+    is_over: bool = False
+
+
+_RUNNING = _Running()
+
+
 def start(argv: Sequence[str], environ: Mapping[str, str], *, stderr: int | IO[bytes] = subprocess.DEVNULL) -> Process:
     """Start a program with pipes for its standard input and output.
 
     Raises:
-        OSError: there is no such program, or it may not be run.
+        OSError: there is no such program, or it may not be run, or `end_all` was called.
     """
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
     else:
         flags = 0
-    return subprocess.Popen(  # noqa: S603 - an argument vector; no shell is involved
-        argv,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        env={**environ, **_SILENT},
-        start_new_session=sys.platform != "win32",
-        creationflags=flags,
-    )
+    with _RUNNING.lock:
+        if _RUNNING.is_over:
+            raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
+        child = subprocess.Popen(  # noqa: S603 - an argument vector; no shell is involved
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**environ, **_SILENT},
+            start_new_session=sys.platform != "win32",
+            creationflags=flags,
+        )
+        _RUNNING.children.add(child)
+    return child
 
 
 def kill(process: Process) -> None:
@@ -72,3 +93,13 @@ def end(process: Process, grace_s: float) -> None:
     except subprocess.TimeoutExpired:
         kill(process)
         process.wait()
+    with _RUNNING.lock:
+        _RUNNING.children.discard(process)
+
+
+def end_all() -> None:
+    """Kill every child, and start no other from now on. For a process that is about to end; from any thread."""
+    with _RUNNING.lock:
+        _RUNNING.is_over = True
+        for child in _RUNNING.children:
+            kill(child)

@@ -76,7 +76,8 @@ class Watch:
         raise NewConnectionError(connection, failure.strerror or "no answer in time") from failure
 
     def close(self) -> None:
-        """Let go of every socket."""
+        """Let go of every socket. Whoever waits for one in another thread sees its end."""
+        self._shut_down()
         with self._lock:
             for _, duplicate in self._watched:
                 duplicate.close()

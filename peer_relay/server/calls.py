@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
-from anyio import to_thread
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, ValidationError
 
@@ -91,12 +90,12 @@ class Calls:
             )
 
     async def _ask(self, _context: ServerRequestContext[Any], arguments: AskPeer) -> BaseModel:
-        sent = await self._on_relay(lambda relay: relay.ask(arguments.question, arguments.context_hint))
+        sent = await self._mailbox.run(lambda relay: relay.ask(arguments.question, arguments.context_hint))
         self._note_queued(delivered=sent.delivered)
         return results.sending(sent)
 
     async def _answer(self, _context: ServerRequestContext[Any], arguments: AnswerQuestion) -> BaseModel:
-        sent = await self._on_relay(
+        sent = await self._mailbox.run(
             lambda relay: relay.answer(arguments.question_id, arguments.answer, arguments.sources or ())
         )
         self._note_queued(delivered=sent.delivered)
@@ -114,7 +113,7 @@ class Calls:
         result = results.answers(listing, asked_for_one=arguments.question_id is not None)
         shown = [item.question_id for item in result.answers]
         if shown and context.request_id is not None:
-            await self._on_relay(lambda relay: relay.mark_shown(shown))
+            await self._mailbox.run(lambda relay: relay.mark_shown(shown))
             self._receipts.show(context.request_id, shown)
         return result
 
@@ -126,7 +125,7 @@ class Calls:
         pauses = pauses_s()
         notes: dict[str, None] = {}
         while True:
-            listing = await self._on_relay(look)
+            listing = await self._mailbox.run(look)
             waited = anyio.current_time() - begun
             if listing.items or waited >= wait_s:
                 earlier = [f"While waiting: {note}" for note in notes if note not in listing.notes]
@@ -135,9 +134,6 @@ class Calls:
             notes.update(dict.fromkeys(listing.notes))
             await context.session.report_progress(waited, wait_s, "Nothing yet.")
             await anyio.sleep(min(next(pauses), wait_s - waited))
-
-    async def _on_relay(self, act: Callable[[Relay], T]) -> T:
-        return await to_thread.run_sync(lambda: act(self._mailbox.relay()), abandon_on_cancel=True)
 
     def _note_queued(self, *, delivered: bool) -> None:
         if not delivered:

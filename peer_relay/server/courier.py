@@ -12,7 +12,6 @@ import random
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio import to_thread
 
 from peer_relay.errors import PeerRelayError
 from peer_relay.server.stderr import place_of, say
@@ -40,7 +39,6 @@ class Courier:
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self._queued = anyio.Event()
-        self._thread = anyio.CapacityLimiter(1)
         self._last_words = ""
 
     def queued(self) -> None:
@@ -52,7 +50,7 @@ class Courier:
         await start.wait()
         failures = 0
         while True:
-            done = await to_thread.run_sync(self._deliver, abandon_on_cancel=True, limiter=self._thread)
+            done = await self._deliver()
             failures = 0 if done else failures + 1
             if done:
                 with anyio.move_on_after(LONGEST_PAUSE_S):
@@ -60,10 +58,9 @@ class Courier:
                 self._queued = anyio.Event()
             await anyio.sleep(pause_s(failures))
 
-    def _deliver(self) -> bool:
+    async def _deliver(self) -> bool:
         try:
-            relay = self._mailbox.relay()
-            return relay.pending() == 0 or relay.deliver()
+            return await self._mailbox.run(lambda relay: relay.pending() == 0 or relay.deliver())
         except PeerRelayError as error:
             words = str(error)
         except Exception as error:  # noqa: BLE001 - the next try may fare better

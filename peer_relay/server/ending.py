@@ -28,7 +28,7 @@ class Ending:
     def __init__(self) -> None:
         self._stop: Callable[[], object] | None = None
         self._close: Callable[[], object] = _nothing
-        self._leaving = threading.Lock()
+        self._leaving = threading.RLock()
 
     def install(self) -> None:
         """Take over every signal of this platform that asks a process to end, also the ones that a shell ignores."""
@@ -54,7 +54,7 @@ class Ending:
             thread.start()
 
     def leave(self, status: int = 0) -> None:
-        """End the process. One thread does it; another that comes meanwhile waits here for its end."""
+        """End the process. One thread does it, also when a signal comes in between; another waits here for its end."""
         with self._leaving:
             os._exit(status)
 

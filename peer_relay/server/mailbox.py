@@ -1,9 +1,19 @@
-"""The relay of this process: opened when it is first needed, shared by all calls, closed at the end."""
+"""The relay of this process and the threads in which it works: opened when needed, shared by all calls, ended together.
+
+1. There are `THREADS` of these threads at most, whatever a client does. A call that finds none free waits its turn, in
+   order, and its time limit runs meanwhile: so however many calls come at once, each ends within it.
+2. A call that is cancelled before its turn is not carried out. What it had begun runs to its end without anybody
+   listening, and keeps its thread until then.
+3. `settle` lets what was begun come to its end, so that no file is left half written. It has no time limit of its own.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from typing import TYPE_CHECKING
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 from peer_relay.errors import PeerRelayError
 from peer_relay.server.stderr import place_of, say
@@ -13,9 +23,14 @@ if TYPE_CHECKING:
 
     from peer_relay.relay import Relay
 
+THREADS = 16
+"""Nearly all that a relay does is done under one lock, so more would only wait for it."""
+
+T = TypeVar("T")
+
 
 class Mailbox:
-    """A relay on demand. Every method blocks and may be called from any thread.
+    """A relay on demand.
 
     Args:
         open_relay: makes the relay; called again by the next use when it raised.
@@ -27,9 +42,24 @@ class Mailbox:
         self._relay: Relay | None = None
         self._closing = threading.Lock()
         self._closed = False
+        self._threads = ThreadPoolExecutor(THREADS, "relay")
+
+    async def run(self, act: Callable[[Relay], T]) -> T:
+        """Let a thread do something with the relay.
+
+        Raises:
+            PeerRelayError: a setting is missing or wrong, or what `act` raised.
+        """
+        came = time.monotonic()
+
+        def work() -> T:
+            waited_s = time.monotonic() - came
+            return act(self.relay().having_waited(waited_s))
+
+        return await asyncio.wrap_future(self._threads.submit(work))
 
     def relay(self) -> Relay:
-        """Return the relay.
+        """Return the relay. Blocks, and may be called from any thread.
 
         Raises:
             PeerRelayError: a setting is missing or wrong.
@@ -40,7 +70,7 @@ class Mailbox:
             return self._relay
 
     def mark_read(self, question_ids: Iterable[str]) -> None:
-        """Mark answers as read. When that fails they stay unread and are shown again, which is worth a line."""
+        """Mark answers as read, from any thread. When that fails they stay unread and are shown again: worth a line."""
         try:
             self.relay().mark_read(question_ids)
         except PeerRelayError as error:
@@ -58,3 +88,8 @@ class Mailbox:
                     relay.close()
             except Exception as error:  # noqa: BLE001 - the process ends either way
                 say(f"closing failed: {place_of(error)}")
+
+    def settle(self) -> None:
+        """Close, give up what waits for a thread, and wait for what was begun."""
+        self.close()
+        self._threads.shutdown(cancel_futures=True)

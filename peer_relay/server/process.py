@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -17,6 +18,7 @@ from mcp_types import (
 )
 
 from peer_relay import __version__
+from peer_relay.git.process import end_all
 from peer_relay.server.calls import Calls
 from peer_relay.server.courier import Courier
 from peer_relay.server.mailbox import Mailbox
@@ -74,7 +76,10 @@ def serve(open_relay: Callable[[], Relay], ending: Ending) -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, the process ends and says why
         say(f"the server failed: {place_of(error)}")
         status = 1
-    mailbox.close()
+        mailbox.close()
+    else:
+        ending.start_clock()
+        mailbox.settle()
     ending.leave(status)
 
 
@@ -86,11 +91,21 @@ async def _serve(mailbox: Mailbox, ending: Ending) -> None:
     server = make_server(Calls(mailbox, receipts, courier.queued))
     with anyio.CancelScope() as scope:
         loop = asyncio.get_running_loop()
-        ending.prepare(stop=lambda: loop.call_soon_threadsafe(scope.cancel), close=mailbox.close)
+        ending.prepare(stop=lambda: _cancel(loop, scope), close=lambda: _break_off(mailbox))
         async with wire.streams() as (incoming, outgoing), anyio.create_task_group() as tasks:
             tasks.start_soon(courier.run, wire.answered)
             await server.run(incoming, outgoing, server.create_initialization_options())
             tasks.cancel_scope.cancel()
+
+
+def _cancel(loop: asyncio.AbstractEventLoop, scope: anyio.CancelScope) -> None:
+    with contextlib.suppress(RuntimeError):  # this is a second signal, and the loop has ended
+        loop.call_soon_threadsafe(scope.cancel)
+
+
+def _break_off(mailbox: Mailbox) -> None:
+    end_all()
+    mailbox.close()
 
 
 def _tool(face: ToolFace) -> Tool:

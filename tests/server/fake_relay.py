@@ -96,6 +96,9 @@ class FakeRelay:
             raise InvalidSetting(name="PEER_RELAY_REMOTE", reason="is not set", advice="Set it.")
         return relay
 
+    def having_waited(self, _waited_s: float) -> FakeRelay:
+        return self
+
     def ask(self, question: str, context_hint: str | None = None) -> Sent:
         self._begin(f"ask {question} {context_hint}")
         return self._send(numbered(1))
