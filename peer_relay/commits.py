@@ -46,6 +46,9 @@ _FORM = re.compile(
         b"ULID", ULID_PATTERN.encode()
     )
 )
+# The same of a commit that is in no form that is known here.
+_SIGNATURE = re.compile(rb"\ngpgsig [^\n]*(?:\n [^\n]*)*\n")
+_ENDING = re.compile(rb"(?<=\n)Room-Mac: (?P<mac>[0-9a-f]{64})\n\Z")
 _MAC_LINE_BYTES = len(b"Room-Mac: \n") + 64
 
 
@@ -184,6 +187,19 @@ def take_apart(raw: bytes) -> ParsedCommit:
         ),
         unsigned=raw[:start] + raw[end:],
         signature=signature,
+    )
+
+
+def ends_with_right_mac(raw: bytes, mac_key: bytes) -> bool:
+    """Return whether a commit was made by a holder of the room's key, be it in a form that is not known here.
+
+    Args:
+        raw: the content of the object, without git's header.
+        mac_key: the room's.
+    """
+    match = _ENDING.search(_SIGNATURE.sub(b"\n", raw, count=1))
+    return match is not None and hmac.compare_digest(
+        match["mac"].decode(), _mac(match.string[: match.start()], mac_key)
     )
 
 

@@ -5,7 +5,8 @@
 2. A push is planned on a verified snapshot and is a compare-and-swap on it (I5). When the branch moved: look, verify,
    plan again with the same record. Never merge, never force.
 3. Records go out in the order of acceptance, at most 50 a push. If a push of several is refused, they go one at a
-   time; what is refused alone is set aside and does not stand in the way of the others.
+   time; what is refused alone is set aside and does not stand in the way of the others. Where the remote says that it
+   takes nothing at all, whatever the record, all of them stay queued.
 4. What is known may be older than an entry. That a record cannot go in is decided on a state that was looked up in the
    same flush, and that it came second only when another record was read at its place.
 5. Nothing sleeps under the lock, and the lock is held for one attempt at a time.
@@ -21,6 +22,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from peer_relay.checkpoint import Checkpoint
+from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import (
     AlreadyAnswered,
     AlreadyAsked,
@@ -29,6 +31,7 @@ from peer_relay.errors import (
     OutcomeUnknown,
     PeerNotInRoom,
     PeerRelayError,
+    PushBlocked,
     PushRefused,
     RequestError,
     TooManyOpen,
@@ -128,8 +131,12 @@ class Delivery:
         self._me = me
         self._clock = clock
 
-    def look(self, deadline: Deadline) -> Checkpoint:
+    def look(self, deadline: Deadline, *, afresh: bool = False) -> Checkpoint:
         """Look at the mailbox once and save what is new. Only under the lock.
+
+        Args:
+            deadline: by when to return.
+            afresh: look at a tip once more that was refused before.
 
         Raises:
             PeerNotInRoom: the room pairs two others.
@@ -137,11 +144,12 @@ class Delivery:
         """
         known = self._state.load()
         before, refusal = (known.snapshot, known.refusal) if known else (None, None)
-        found = self._store.refresh(before, refusal, deadline)
+        found = self._store.refresh(before, None if afresh else refusal, deadline)
         self.check_peer(found.snapshot.ledger)
         for arrival in found.arrivals:
             if arrival.place.kind is Kind.ANSWER and arrival.place.asker == self._me:
                 self._state.asked.add(arrival.place.question_id)
+                reached(CrashPoint.AWAITED)
         return self._keep(Checkpoint(found.snapshot, found.refusal, self._clock.observed_ms()), known)
 
     def check_peer(self, ledger: Ledger) -> None:
@@ -200,6 +208,7 @@ class Delivery:
         for entry in plan.entries:
             if entry.base is None:
                 self._state.outbox.save(replace(entry, base=since))
+                reached(CrashPoint.BASE_NOTED)
         return self._publish(plan, known, run)
 
     def _look(self, run: _Run) -> Checkpoint:
@@ -236,12 +245,15 @@ class Delivery:
         except (Moved, OutcomeUnknown) as error:
             self._look_again(error, known, run)
             return _Outcome.MOVED
+        except PushBlocked:
+            raise  # no other record would pass either
         except PushRefused as error:
             if len(plan.entries) > 1:
                 run.at_most = 1
             else:
                 self._set_aside(plan.entries[0], error.words)
             return _Outcome.PROGRESS
+        reached(CrashPoint.SEEN)
         self._keep(Checkpoint(snapshot, None, self._clock.observed_ms()), known)
         for entry in plan.entries:
             self._delivered(entry, run)
@@ -274,6 +286,7 @@ class Delivery:
     def _delivered(self, entry: OutboxEntry, run: _Run) -> None:
         run.delivered.add(entry.name)
         self._state.outbox.remove(entry)
+        reached(CrashPoint.SETTLED)
 
     def _set_aside(self, entry: OutboxEntry, words: str) -> None:
         self._state.outbox.save(replace(entry, status=Status.REFUSED, words=words))
@@ -282,6 +295,7 @@ class Delivery:
         """Save a checkpoint; if it says nothing new, only the time of contact."""
         if old is None or _gist(old) != _gist(new):
             self._state.save(new)
+            reached(CrashPoint.SAVED)
         else:
             self._state.note_contact(new.contact_ms)
         return new

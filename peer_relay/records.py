@@ -233,7 +233,7 @@ def _check_format(data: bytes) -> None:
     if type(found) is not int:
         raise UnsupportedFormat(found="not a number", newer=False)
     if found != FORMAT:
-        raise UnsupportedFormat(found=str(found)[:20], newer=found > FORMAT)
+        raise UnsupportedFormat(found=str(found)[:20], newer=found > FORMAT, older=found < FORMAT)
 
 
 def _label(kind: type[_Record]) -> str:

@@ -7,7 +7,8 @@ suite, `tests/store/test_store_contract.py`, runs against the git store and agai
 2. `publish` is a compare-and-swap against the snapshot that the steps were planned on (I5). On return the records
    *are* in the mailbox; `Moved` and every definite refusal mean that nothing was changed; after `OutcomeUnknown` only
    a look at the branch tells.
-3. Nothing is ever merged, forced or deleted. Reading never writes to the mailbox (I8).
+3. Nothing is ever merged, forced or deleted. Reading never writes to the mailbox (I8). `restore` alone moves a branch
+   back, from exactly the tip that was refused (I6), and only a person asks for that.
 4. Every method ends by its deadline. A store is used by one thread at a time, under the relay's lock.
 5. Only errors of `peer_relay.errors` leave it. A damaged local copy is healed by fetching again, not reported, as long
    as the mailbox can be reached.
@@ -118,6 +119,21 @@ class Replay:
     commits: Generator[Verified]
 
 
+@dataclass(frozen=True)
+class Beyond:
+    """What a refused tip holds and the newest verified commit does not: it leaves the branch when that is put back.
+
+    Attributes:
+        commits: how many commits there are, at least if it is not `complete`.
+        records: those that holders of the room token wrote in them, by their `Room-Mac`, in the order of the commits.
+        complete: whether all of it was looked at.
+    """
+
+    commits: int = 0
+    records: tuple[Arrival, ...] = ()
+    complete: bool = True
+
+
 class Store(Protocol):
     """One room in one mailbox."""
 
@@ -202,6 +218,36 @@ class Store(Protocol):
             RoomNotFound: there is no such branch.
             RefusedCommit: the mailbox does not send what its branch is made of.
             TransportError: the mailbox was not reached.
+        """
+
+    def beyond(self, known: Snapshot, refusal: Refusal, deadline: Deadline) -> Beyond:
+        """Tell what a refused tip holds that this machine has not verified; see `restore`.
+
+        Args:
+            known: the newest verified snapshot.
+            refusal: what the last look refused.
+            deadline: by when to return.
+
+        Raises:
+            Moved: the branch is no longer at the refused tip.
+            CopyIncomplete: this machine's copy cannot be read.
+            TransportError: it had to be fetched, and could not be.
+        """
+
+    def restore(self, known: Snapshot, refusal: Refusal, deadline: Deadline) -> None:
+        """Put the branch back to the known snapshot, from this machine's copy, if it is at exactly the refused tip.
+
+        Args:
+            known: the newest verified snapshot.
+            refusal: what the last look refused.
+            deadline: by when to return.
+
+        Raises:
+            Moved: the branch is elsewhere by now; nothing was changed.
+            CopyIncomplete: the mailbox lacks something that this machine's copy lacks, too.
+            PushRefused: the remote declined, in its own words.
+            OutcomeUnknown: the reply was lost.
+            TransportError: nothing was sent.
         """
 
     def close(self) -> None:

@@ -37,7 +37,8 @@ LAYERS = {
     "settings": Layer(("settings", "rooms"), (*_PURE, "machine")),
     "agents": Layer(("agents.*",), ("ground", "basics", "machine")),
     "root": Layer(
-        ("app", "access", "doctor.*", "leaving", "replaying"), (*_STATE, "git", "driver", "settings", "agents")
+        ("app", "access", "doctor.*", "leaving", "replaying", "restoring"),
+        (*_STATE, "git", "driver", "settings", "agents"),
     ),
     "faces": Layer(("cli.*", "demo", "server.*", "__main__"), (*_STATE, "git", "driver", "settings", "agents", "root")),
 }

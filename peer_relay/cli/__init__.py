@@ -43,6 +43,7 @@ COMMANDS = {
     "log": ("log", "Show the newest 50 questions and answers."),
     "show": ("reading", "Show one question and its answer in full."),
     "verify": ("verify", "Prove that the whole history of the room is exact."),
+    "restore": ("restore", "Put the room's branch back to what this machine verified."),
     "doctor": ("doctor", "Check everything that peer-relay stands on, and say what to do."),
     "outbox": ("outbox", "Show what this machine has not delivered yet."),
     "schema": ("schema", "Print the JSON Schema of a stored record."),

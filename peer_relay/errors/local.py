@@ -85,3 +85,23 @@ class DamagedClone(LocalError):
     def remedy(self) -> str:
         """Say that the clone heals itself."""
         return "Nothing has to be done: it is fetched again with the next look at the mailbox."
+
+
+@dataclass(eq=False, kw_only=True)
+class CopyIncomplete(LocalError):
+    """This machine's copy of the room does not do to put the branch back. `reason` is a clause about the copy."""
+
+    reason: str
+
+    @property
+    def what(self) -> str:
+        """Say what is wrong with it."""
+        return f"This machine's copy of the room does not do to put the branch back: {self.reason}."
+
+    @property
+    def remedy(self) -> str:
+        """Another copy may reach further back: that of the machine that opened the room has everything."""
+        return (
+            "Let your peer run `peer-relay restore`, or run it on another machine of yours, best on the one that "
+            "opened the room."
+        )

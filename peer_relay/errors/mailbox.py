@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from peer_relay.errors.base import PeerRelayError
 
@@ -66,10 +67,17 @@ class IllegalStep(MailboxError):
 
 @dataclass(eq=False, kw_only=True)
 class RefusedCommit(MailboxError):
-    """A commit of the branch is not exactly the commit that its record demands (I2)."""
+    """A commit of the branch is not exactly the commit that its record demands (I2).
 
+    `reason` is a clause, `advice` a sentence. Who raises it for a commit with a right `Room-Mac` gives `BY_A_HOLDER`.
+    """
+
+    BY_A_HOLDER: ClassVar[str] = (
+        "Ask your peer which peer-relay wrote it: upgrade the older one, or `peer-relay restore` takes it off."
+    )
     commit: str
     reason: str
+    advice: str = "Ask your peer who pushed it; `peer-relay restore` takes it off the branch again."
 
     @property
     def what(self) -> str:
@@ -78,8 +86,8 @@ class RefusedCommit(MailboxError):
 
     @property
     def remedy(self) -> str:
-        """Only people can find out who wrote it."""
-        return "Ask your peer who wrote it, and look at it with `git show` in a clone of the mailbox."
+        """Only people can find out who wrote it, and only a holder of the token can have a newer program."""
+        return self.advice
 
 
 @dataclass(eq=False, kw_only=True)
@@ -98,8 +106,34 @@ class HistoryRewritten(MailboxError):
 
     @property
     def remedy(self) -> str:
-        """Only people can say who did that, and put it back."""
-        return "Ask your peer who did that; nothing new is read until somebody pushes that commit back."
+        """Only people can say who did that, and decide that it is put back."""
+        return (
+            "Ask your peer who did that: `peer-relay restore` puts it back from this machine's copy, and nothing new "
+            "is read until then."
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class BranchSetBack(HistoryRewritten):
+    """The branch is at a commit from before the newest one that this machine verified (I6)."""
+
+    found: str
+
+    @property
+    def what(self) -> str:
+        """Name both commits."""
+        return (
+            f"The branch of the room shows an older state, commit {self.found}, and not commit {self.commit}, which "
+            "this machine verified."
+        )
+
+    @property
+    def remedy(self) -> str:
+        """A host with several copies may show an old one for a while; else it is as for any other rewriting."""
+        return (
+            "It ends by itself if the host is only catching up; otherwise ask your peer, and `peer-relay restore` puts "
+            "the branch back."
+        )
 
 
 @dataclass(eq=False, kw_only=True)
@@ -115,8 +149,11 @@ class BranchDeleted(MailboxError):
 
     @property
     def remedy(self) -> str:
-        """Only people can say who did that, and put it back."""
-        return "Ask your peer who did that; nothing new is read until somebody pushes that commit back."
+        """Only people can say who did that, and decide that it is put back."""
+        return (
+            "Ask your peer who did that: `peer-relay restore` puts it back from this machine's copy, and nothing new "
+            "is read until then."
+        )
 
 
 @dataclass(eq=False, kw_only=True)
@@ -125,6 +162,7 @@ class UnsupportedFormat(MailboxError):
 
     found: str
     newer: bool
+    older: bool = False
 
     @property
     def what(self) -> str:
@@ -136,6 +174,8 @@ class UnsupportedFormat(MailboxError):
         """Say which side has to change."""
         if self.newer:
             return "Upgrade peer-relay on this machine."
+        if self.older:
+            return "Ask your peer to upgrade peer-relay, and open a new room with `peer-relay init`."
         return "Ask your peer which repository is meant: this is not a room of peer-relay."
 
 

@@ -200,9 +200,13 @@ class MalformedPack(TransportError):
 
 @dataclass(eq=False, kw_only=True)
 class Moved(TransportError):
-    """The branch is not where the push expected it: somebody else wrote first, and nothing was written."""
+    """The branch is not where the push expected it: somebody else wrote first, and nothing was written.
+
+    `words` are the remote's own, if it was the remote that found it.
+    """
 
     retryable: ClassVar[bool] = True
+    words: str = ""
 
     @property
     def what(self) -> str:
@@ -256,9 +260,13 @@ class OutcomeUnknown(TransportError):
 
 @dataclass(eq=False, kw_only=True)
 class PushRefused(TransportError):
-    """The remote took the push and declined it. `words` are the remote's own, control characters removed."""
+    """The remote took the push and declined it. `words` are the remote's own, control characters removed.
+
+    `advice` is a sentence where the raiser knows better what has to change.
+    """
 
     words: str
+    advice: str | None = None
 
     @property
     def what(self) -> str:
@@ -268,7 +276,25 @@ class PushRefused(TransportError):
     @property
     def remedy(self) -> str:
         """Only a person can change the rule or the record."""
-        return (
+        return self.advice or (
             "Remove the cause there, then run the same command again, or `peer-relay outbox --retry ID` for a record "
             "that was set aside."
         )
+
+
+@dataclass(eq=False, kw_only=True)
+class PushBlocked(PushRefused):
+    """The remote declines whatever is pushed to the branch: it is full, or the branch cannot be written.
+
+    It says nothing about the record, which stays queued and is not set aside (I5).
+    """
+
+    @property
+    def what(self) -> str:
+        """Repeat the remote's words, and say that they are not about the record."""
+        return f"{self.remote} takes no push to the room at present and says: {in_quotes(self.words)}."
+
+    @property
+    def remedy(self) -> str:
+        """Only a person can change that, over there."""
+        return self.advice or "Remove the cause there; what is queued goes out by itself then."

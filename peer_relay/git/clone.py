@@ -5,6 +5,7 @@
 3. One process uses it at a time, under the relay's lock; a `Repo` is opened for each operation and closed after it,
    because dulwich's is not safe to share between threads and keeps file descriptors open.
 4. Its own files are replaced whole and without lock files, which a killed process would leave behind.
+5. It is made beside its place and moved there when it is ready, and moved out of its place before it is removed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import contextlib
 import os
 import shutil
 import zlib
+from itertools import count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -21,6 +23,7 @@ from dulwich.repo import Repo
 
 from peer_relay import disk
 from peer_relay.commits import take_apart
+from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import DamagedClone
 from peer_relay.git.packfile import DAMAGE, PackLimits
 from peer_relay.git.packs import ingest, maintain, needs_refetch, write_loose
@@ -115,6 +118,7 @@ class OpenClone:
         """
         data = b"".join(commit + b"\n" for commit in sorted(boundary))
         disk.write_atomically(self._path / "shallow", data, durable=False)
+        reached(CrashPoint.BOUNDARY_NOTED)
 
     def keep(self, commit: str) -> None:
         """Keep a commit that the branch lost under a ref of its own, so that a person can look at it (I6).
@@ -125,6 +129,17 @@ class OpenClone:
         if self.has(commit):
             path = self._path / _LOST / commit
             disk.write_atomically(path, f"{commit}\n".encode("ascii"), durable=False)
+
+    def release(self, commit: str) -> None:
+        """Keep a commit no longer under a ref of its own: the branch has it again.
+
+        Raises:
+            StateUnusable: the folder cannot be written.
+        """
+        folder = self._path / _LOST
+        disk.remove(folder / commit)
+        with contextlib.suppress(OSError):  # others are kept, or nothing ever was
+            folder.rmdir()
 
     def _read(self, object_id_: str) -> tuple[str, bytes]:
         """Return an object's kind and content.
@@ -154,6 +169,7 @@ class Clone:
     def __init__(self, path: Path, remote: str) -> None:
         self.path = path
         self._remote = remote
+        self._unfinished = path.with_name(f"{disk.TEMPORARY_PREFIX}{path.name}")
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[OpenClone]:
@@ -228,19 +244,45 @@ class Clone:
     def wipe(self) -> None:
         """Throw the clone away, or whatever is in its place.
 
-        The first clone that keeps a tip which the branch lost (I6) is put aside instead, for a person to look at.
+        A clone that keeps a tip which the branch lost (I6) is put aside instead: a person may look at it, or restore it.
 
         Raises:
             StateUnusable: it cannot be removed.
         """
-        aside = self.path.with_name(f"{self.path.name}-with-lost-history")
         with disk.reported(self.path), contextlib.suppress(FileNotFoundError):
-            if (self.path / _LOST).is_dir() and not aside.exists():
-                self.path.rename(aside)
+            if (self.path / _LOST).is_dir():
+                self.path.rename(next(each for each in self._asides() if not each.exists()))
             elif self.path.is_dir() and not self.path.is_symlink():
-                shutil.rmtree(self.path)
+                # Out of its place first: nobody finds a clone of which a part was removed already (5).
+                self._remove_unfinished()
+                self.path.rename(self._unfinished)
+                reached(CrashPoint.CLONE_ASIDE)
+                self._remove_unfinished()
             else:
                 self.path.unlink()
+
+    @contextlib.contextmanager
+    def copies(self) -> Iterator[list[OpenClone]]:
+        """Open the clone and those that were put aside, the newest first; what is no repository any more is left out.
+
+        Raises:
+            StateUnusable: the folder may not be looked into.
+        """
+        with disk.reported(self.path):
+            aside = list(takewhile(Path.exists, self._asides()))
+        with contextlib.ExitStack() as stack:
+            opened = []
+            for path in (self.path, *reversed(aside)):
+                with contextlib.suppress(DamagedClone):
+                    repo = stack.enter_context(contextlib.closing(_repository(path)))
+                    opened.append(OpenClone(repo, self._remote, fresh=False))
+            yield opened
+
+    def _asides(self) -> Iterator[Path]:
+        """Yield the names for clones that are put aside, in their order."""
+        yield self.path.with_name(f"{self.path.name}-with-lost-history")
+        for number in count(2):
+            yield self.path.with_name(f"{self.path.name}-with-lost-history-{number}")
 
     def free_bytes(self) -> int:
         """Return how many bytes its file system has left."""
@@ -253,15 +295,28 @@ class Clone:
             if (self.path / "HEAD").exists():
                 return False
             self.wipe()
-            disk.make_folder(self.path)
-            Repo.init_bare(str(self.path)).close()
+            self._remove_unfinished()
+            disk.make_folder(self._unfinished)
+            Repo.init_bare(str(self._unfinished)).close()
+            reached(CrashPoint.CLONE_BEGUN)
+            self._unfinished.rename(self.path)
+            reached(CrashPoint.CLONE_MADE)
             return True
 
+    def _remove_unfinished(self) -> None:
+        """Remove what stands half made or half removed; what a killed process left there goes the same way."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self._unfinished)
+
     def _open(self) -> Repo:
-        try:
-            return Repo(str(self.path))
-        except Exception as error:  # dulwich raises its own, the system's and the configuration parser's
-            raise DamagedClone(reason=_NOT_A_REPOSITORY) from error
+        return _repository(self.path)
+
+
+def _repository(path: Path) -> Repo:
+    try:
+        return Repo(str(path))
+    except Exception as error:  # dulwich raises its own, the system's and the configuration parser's
+        raise DamagedClone(reason=_NOT_A_REPOSITORY) from error
 
 
 def _missing_or_damaged(clone: OpenClone, commit: str | None) -> str | None:

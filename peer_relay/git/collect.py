@@ -27,7 +27,7 @@ from peer_relay.git.packfile import HASH_BYTES, PackReader
 from peer_relay.git.walk import commits_since, commits_to_depth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Self
 
     from dulwich.pack import Pack
@@ -104,6 +104,11 @@ class Collector:
             self._add_tree(commit.tree, self._commit(base).tree if base else None)
             complete.add(name)
         return frozenset(boundary)
+
+    @property
+    def names(self) -> Sequence[ObjectID]:
+        """What is to be sent."""
+        return self._names
 
     def write(self, sink: BinaryIO, max_bytes: int) -> None:
         """Write the pack, or nothing if there is nothing to send.

@@ -6,6 +6,7 @@ gives the same bytes (its signature aside). So no commit can hold anything that 
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from peer_relay.commits import (
     answer_message,
     archive_message,
     build,
+    ends_with_right_mac,
     has_right_mac,
     question_message,
     room_message,
@@ -121,7 +123,7 @@ class Examiner:
                 parent = Snapshot(commit.parent, self._names_of(draft, commit.parent, snapshot.ledger.room))
                 self._expect_step(draft, commit, parent)
         except (ValueError, InvalidRecord, IllegalStep) as error:
-            raise RefusedCommit(commit=tip, reason=_clause(error)) from error
+            raise self._refused(source, tip, error) from error
         return snapshot
 
     def first(self, draft: Draft, commit_id: str) -> Verified:
@@ -140,7 +142,7 @@ class Examiner:
             room = self._room(draft, find_file(draft, commit.tree, ROOM_FILE))
             self._expect(draft, commit, draft_room(draft, room, self.keys.mac_key))
         except (ValueError, InvalidRecord) as error:
-            raise RefusedCommit(commit=commit_id, reason=_clause(error)) from error
+            raise self._refused(draft, commit_id, error) from error
         return Verified(Snapshot(commit_id, Ledger(room)), None, commit.signature is not None)
 
     def next(self, draft: Draft, known: Snapshot, commit_id: str) -> Verified:
@@ -158,7 +160,7 @@ class Examiner:
             commit = self._authentic(draft, commit_id)
             step, ledger = self._expect_step(draft, commit, known)
         except (ValueError, InvalidRecord, IllegalStep) as error:
-            raise RefusedCommit(commit=commit_id, reason=_clause(error)) from error
+            raise self._refused(draft, commit_id, error) from error
         arrival = Arrival(commit_id, step.place) if isinstance(step, Add) else None
         return Verified(Snapshot(commit_id, ledger), arrival, commit.signature is not None)
 
@@ -186,14 +188,32 @@ class Examiner:
             commit = self._authentic(source, commit_id)
             place = None if commit.message.question_id is None else _place(commit, room)
         except ValueError as error:
-            raise RefusedCommit(commit=commit_id, reason=_clause(error)) from error
+            raise self._refused(source, commit_id, error) from error
         return None if place is None else Arrival(commit_id, place), commit.parent
+
+    def is_within(self, source: Source, commit_id: str, known: Snapshot) -> bool:
+        """Return whether a holder of the token wrote a commit that holds nothing but what a verified one holds, too.
+
+        Raises:
+            ValueError: it is not in the form of a room's commits.
+        """
+        draft = Draft(source)
+        found = files_of(draft, self._authentic(source, commit_id).tree)
+        return found.items() <= files_of(draft, take_apart(draft.raw("commit", known.tip)).tree).items()
 
     def _authentic(self, source: Source, commit_id: str) -> ParsedCommit:
         commit = take_apart(source.raw("commit", commit_id))
         if not has_right_mac(commit, self.keys.mac_key):
             raise ValueError("its Room-Mac is wrong")
         return commit
+
+    def _refused(self, source: Source, commit_id: str, error: Exception) -> RefusedCommit:
+        """Return the refusal of a commit; a holder of the token may have a newer program, and nobody else can."""
+        reason = _clause(error)
+        with contextlib.suppress(ValueError):
+            if ends_with_right_mac(source.raw("commit", commit_id), self.keys.mac_key):
+                return RefusedCommit(commit=commit_id, reason=reason, advice=RefusedCommit.BY_A_HOLDER)
+        return RefusedCommit(commit=commit_id, reason=reason)
 
     def _whole_tree(self, draft: Draft, tree: str) -> Ledger:
         files = files_of(draft, tree)

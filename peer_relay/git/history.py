@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from peer_relay.git.trees import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from peer_relay.git.clone import OpenClone
+    from collections.abc import Callable, Container, Mapping
 
 _PARENT = re.compile(rb"parent ([0-9a-f]{40})")
 _MOST_PARENTS = 16
 
 
-def parents_of(clone: OpenClone, commit: str) -> list[str]:
+class Commits(Source, Protocol):
+    """Where commits are: a clone, or several."""
+
+    def has(self, commit: str) -> bool:
+        """Return whether a commit is here."""
+
+
+def parents_of(clone: Commits, commit: str) -> list[str]:
     """Return the parents that a commit's headers name, at most 16 of them; none if it is not here or no commit."""
     if not clone.has(commit):
         return []
@@ -26,7 +33,7 @@ def parents_of(clone: OpenClone, commit: str) -> list[str]:
     return [match[1].decode("ascii") for line in headers if (match := _PARENT.fullmatch(line))]
 
 
-def line_between(clone: OpenClone, known: str, tip: str) -> list[str] | None:
+def line_between(clone: Commits, known: str, tip: str) -> list[str] | None:
     """Return the commits after `known` up to `tip`, oldest first, or None if `tip` does not descend from it.
 
     A merge is followed to all sides, its first parent first, so that it is the merge that is refused, and neither what
@@ -36,7 +43,7 @@ def line_between(clone: OpenClone, known: str, tip: str) -> list[str] | None:
     return _after(known, child_of) if known in child_of else None
 
 
-def whole_line(clone: OpenClone, tip: str, is_first: Callable[[str], bool]) -> list[str]:
+def whole_line(clone: Commits, tip: str, is_first: Callable[[str], bool]) -> list[str]:
     """Return the line of commits up to `tip`, oldest first, from the beginning of its history.
 
     Merges lead to several beginnings. Then the line is the one from a beginning that is a room's first commit, so that
@@ -53,7 +60,26 @@ def whole_line(clone: OpenClone, tip: str, is_first: Callable[[str], bool]) -> l
     return [beginning, *_after(beginning, child_of)]
 
 
-def _walk_back(clone: OpenClone, tip: str, known: str | None) -> tuple[dict[str, str | None], list[str]]:
+def ancestry(clone: Commits, tip: str, without: Container[str] = (), most: int | None = None) -> dict[str, list[str]]:
+    """Return the parents of a commit and of every commit before it, by its id, as far as they are here.
+
+    Args:
+        clone: where the commits are.
+        tip: the newest.
+        without: commits at which to stop, themselves left out.
+        most: how many to return at most; there may be more.
+    """
+    found: dict[str, list[str]] = {}
+    waiting = [tip]
+    while waiting and (most is None or len(found) < most):
+        commit = waiting.pop()
+        if commit not in found and commit not in without and clone.has(commit):
+            found[commit] = parents_of(clone, commit)
+            waiting += found[commit]
+    return found
+
+
+def _walk_back(clone: Commits, tip: str, known: str | None) -> tuple[dict[str, str | None], list[str]]:
     """Walk back from a commit to a known one, or to all beginnings.
 
     Returns:

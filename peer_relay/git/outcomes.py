@@ -4,6 +4,7 @@ Pure text in, error out. git has no error numbers on the wire, so these tables a
 git itself, OpenSSH, PuTTY, GitHub and GitLab.
 
 1. A race is only what git calls one. A branch that can never be written is no race: the caller would try for ever.
+   Nor is that the fault of the record that was pushed: it is `PushBlocked`, and only of what is known to be about all.
 2. Words that are shown have been through `clean`, and stand in quotation marks.
 """
 
@@ -18,6 +19,7 @@ from peer_relay.errors import (
     BranchLocked,
     Moved,
     OutcomeUnknown,
+    PushBlocked,
     PushRefused,
     RepositoryNotFound,
     TransportError,
@@ -36,6 +38,12 @@ HOST_KEY_ADVICE = "Connect once with `ssh` by hand, compare the fingerprint with
 GIT_MISSING = "git is not installed on that machine, or not on the PATH that it gives to ssh"
 TRUST_ADVICE = "Log in there and run `git config --global --add safe.directory PATH`, with the path of the mailbox."
 GIT_ADVICE = "Install git there, or put it on that PATH."
+CONFLICT_ADVICE = "Rename or delete the branch there that is called peer-relay, or whose name begins with the room's."
+MISSING_OBJECTS = "missing necessary objects"
+"""What git says of a push whose objects do not lead on to what is there already."""
+
+FULL_ADVICE = "Make room there; what is queued goes out by itself then."
+RULES_ADVICE = "Let both peers push to branches that begin with peer-relay/ in the rules of its host."
 
 # The reasons that git-receive-pack and the forges give for a branch when somebody else was faster.
 _RACE = re.compile(
@@ -43,8 +51,26 @@ _RACE = re.compile(
     r"incorrect old value provided|reference already exists|reference does not exist"
 )
 # What they say beside such a reason when it was no race: another branch is in the way, or a lock, perhaps left behind.
-_CONFLICT = re.compile(r"exists; cannot create")
+_CONFLICT = re.compile(r"exists; cannot create|^refname conflict$", re.MULTILINE)
 _LOCKED = re.compile(r"unable to create .*\.lock.*file exists", re.DOTALL)
+# A limit of the whole repository or a rule of the branch, which no other record would pass either. Only what git itself
+# or a forge says counts: a hook may quote the record. So those of a forge are looked for where their line begins.
+_HOOK = re.compile(r"hook declined")
+_FULL = re.compile(r"no space left on device|disk quota exceeded")
+_FORGE_FULL = re.compile(
+    r"^(?:gitlab: )?your push (?:has been rejected, because|to) this repository\b.{0,200}\b(?:size|storage) limit",
+    re.MULTILINE,
+)
+_PROTECTED = re.compile(r"^protected branch hook declined$")
+_FORGE_PROTECTED = re.compile(
+    r"^gitlab: you are not allowed to (?:force )?push code to (?:a )?protected branch|"
+    r"^\s*- cannot (?:update this protected ref|(?:create|update) ref due to (?:creations|updates) being restricted)",
+    re.MULTILINE,
+)
+_LACKS = re.compile(
+    rf"{MISSING_OBJECTS}|shallow update not allowed|did not receive expected object|index-pack|unpack|bad object|"
+    "missing (?:blob|tree|commit)"
+)
 _NOT_WRITABLE = re.compile(
     r"unable to create temporary object directory|permission denied|insufficient permission|read-only file system"
 )
@@ -83,13 +109,37 @@ def push_refusal(remote: str, reason: str, said: str, secrets: Iterable[str] = (
         return OutcomeUnknown(remote=remote, reason=in_quotes(words))
     if _NOT_WRITABLE.search(short):
         return AccessDenied(remote=remote, act="write", reason=in_quotes(words))
-    if not _RACE.search(short) or _CONFLICT.search(everything):
-        return PushRefused(remote=remote, words=words)
+    if (declined := _declined(remote, words, short, everything)) is not None:
+        return declined
     if _LOCKED.search(everything):
         return BranchLocked(remote=remote, reason=in_quotes(words))
     if _NOT_WRITABLE.search(everything):
         return AccessDenied(remote=remote, act="write", reason=in_quotes(words))
-    return Moved(remote=remote)
+    return Moved(remote=remote, words=words)
+
+
+def _declined(remote: str, words: str, short: str, everything: str) -> PushRefused | None:
+    """Return the error for a push that was looked at and not wanted; None if something else came in its way."""
+    advice = _whole_branch(short, everything)
+    if advice is not None:
+        return PushBlocked(remote=remote, words=words, advice=advice)
+    return None if _RACE.search(short) else PushRefused(remote=remote, words=words)
+
+
+def _whole_branch(short: str, everything: str) -> str | None:
+    """Return the advice for a refusal that is about the repository or the branch, and not about what was pushed."""
+    if _CONFLICT.search(everything):
+        return CONFLICT_ADVICE
+    if _FORGE_FULL.search(everything) or (_FULL.search(everything) and not _HOOK.search(short)):
+        return FULL_ADVICE
+    if _PROTECTED.search(short) or _FORGE_PROTECTED.search(everything):
+        return RULES_ADVICE
+    return None
+
+
+def lacks_objects(refusal: PushRefused) -> bool:
+    """Return whether a push was refused because something that was not sent is not in the remote either."""
+    return _LACKS.search(refusal.words.lower()) is not None
 
 
 def contact_failure(remote: str, act: str, words: str, secrets: Iterable[str] = ()) -> TransportError:

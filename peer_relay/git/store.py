@@ -17,6 +17,7 @@ from dulwich.objects import ShaFile
 from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import (
     BranchDeleted,
+    BranchSetBack,
     DamagedClone,
     DeadlineExceeded,
     HistoryRewritten,
@@ -32,10 +33,11 @@ from peer_relay.errors import (
 from peer_relay.git import history
 from peer_relay.git.exact import Examiner, draft_room, draft_step
 from peer_relay.git.fetching import Fetcher
+from peer_relay.git.restoring import Restorer
 from peer_relay.git.trees import Draft
 from peer_relay.ledger import Ledger
 from peer_relay.paths import branch_ref
-from peer_relay.store import Arrival, Refreshed, Refusal, Replay, Snapshot
+from peer_relay.store import Arrival, Beyond, Refreshed, Refusal, Replay, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -70,6 +72,7 @@ class GitStore:
         self._examiner = Examiner(keys)
         self._ref = branch_ref(keys.room_id).encode("ascii")
         self._fetcher = Fetcher(transport, clone, self._ref)
+        self._restorer = Restorer(transport, clone, self._examiner, self._ref)
         self._refused_first: RefusedCommit | None = None
 
     @property
@@ -85,6 +88,7 @@ class GitStore:
                 raise RoomNotFound(remote=self.remote)
             return Refreshed(self._first_look(tip, deadline))
         if tip == known.tip:
+            self._release(known, refusal)
             return Refreshed(known)
         if refusal is not None and tip == refusal.tip:
             return Refreshed(known, refusal=refusal)
@@ -93,6 +97,7 @@ class GitStore:
         else:
             refreshed = self._healing(lambda clone: self._catch_up(clone, known, tip, deadline))
         if refreshed.refusal is None:
+            self._release(known, refusal)
             self._tidy()
         elif not isinstance(refreshed.refusal.error, RefusedCommit):
             with contextlib.suppress(LocalError), self._clone.opened() as clone:
@@ -170,6 +175,17 @@ class GitStore:
             raise self._refuse_pack(seen, error).error from error
         return Replay(tip, len(line), self._each_of(line))
 
+    def beyond(self, known: Snapshot, refusal: Refusal, deadline: Deadline) -> Beyond:
+        """Tell what a refused tip holds that was not verified; see `peer_relay.store.Store.beyond`."""
+        return self._restorer.beyond(
+            known, refusal, lambda: self._healing(lambda clone: self._fetcher.since(clone, known.tip, deadline))
+        )
+
+    def restore(self, known: Snapshot, refusal: Refusal, deadline: Deadline) -> None:
+        """Put the branch back to the known snapshot; see `peer_relay.store.Store.restore`."""
+        self._restorer.restore(known, refusal, deadline)
+        self._release(known, refusal)
+
     def close(self) -> None:
         """Give back connections and processes."""
         self._transport.close()
@@ -201,8 +217,15 @@ class GitStore:
                 return Refreshed(known, refusal=Refusal(None, error))
             line = history.line_between(clone, known.tip, tip)
         if line is None:
-            return Refreshed(known, refusal=Refusal(tip, HistoryRewritten(commit=known.tip)))
+            return Refreshed(known, refusal=Refusal(tip, self._rewritten(clone, known, tip)))
         return self._verify(clone, known, line, deadline)
+
+    def _rewritten(self, clone: OpenClone, known: Snapshot, tip: str) -> HistoryRewritten:
+        """Return what it means that the branch does not lead to the known commit any more."""
+        with contextlib.suppress(DamagedClone, ValueError):
+            if history.line_between(clone, tip, known.tip) is not None or self._examiner.is_within(clone, tip, known):
+                return BranchSetBack(commit=known.tip, found=tip)
+        return HistoryRewritten(commit=known.tip)
 
     def _verify(self, clone: OpenClone, known: Snapshot, line: Sequence[str], deadline: Deadline) -> Refreshed:
         """Verify the commits of a line up to the first that is refused, or to where the time is over.
@@ -288,6 +311,12 @@ class GitStore:
         self._tidy()
 
     # -- the clone ----------------------------------------------------------------------------------------------------
+
+    def _release(self, known: Snapshot, refusal: Refusal | None) -> None:
+        """Keep the known commit no longer as one that the branch lost."""
+        if refusal is not None:
+            with contextlib.suppress(LocalError), self._clone.opened() as clone:
+                clone.release(known.tip)
 
     def _tidy(self) -> None:
         """Keep the clone small; a disk that does not allow it is no reason to fail what was done already."""

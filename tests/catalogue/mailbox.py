@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING
 from peer_relay import app, disk
 from peer_relay.clock import Clock
 from peer_relay.deadline import Deadline
-from peer_relay.errors import BranchDeleted, HistoryRewritten, MalformedPack, PeerRelayError, RefusedCommit
+from peer_relay.errors import (
+    BranchDeleted,
+    BranchSetBack,
+    HistoryRewritten,
+    MalformedPack,
+    PeerRelayError,
+    RefusedCommit,
+)
 from peer_relay.git.clone import Clone
 from peer_relay.git.exact import _clause
+from peer_relay.git.restoring import Copy, pack_up
 from peer_relay.ledger import Ledger
 from peer_relay.local_state import LocalState
 from peer_relay.records import Question, Room, make, parse
@@ -50,6 +58,7 @@ def mailbox() -> Iterator[Entry]:
     yield Entry("a third peer", lambda folder: _found(folder, peer_id="carol"))
     yield Entry("a room of others", _opened_twice)
     yield Entry("a newer room", lambda _: parse(Room, b'{"format": 2, "key": "secret"}'))
+    yield Entry("an older room", lambda _: parse(Room, b'{"format": 0, "key": "secret"}'))
     yield Entry("no room", lambda _: parse(Room, b'{"format": "secret"}'))
     yield Entry("an odd file", lambda _: Ledger.from_paths(*odd))
     yield Entry("an odd file in a commit", lambda _: _unacceptable(lambda: Ledger.from_paths(*odd)))
@@ -60,7 +69,10 @@ def mailbox() -> Iterator[Entry]:
     huge = MalformedPack(remote=HOST, reason="its checksum does not fit").what.removesuffix(".")
     yield Entry("a commit with a bad pack", lambda _: RefusedCommit(commit=COMMIT, reason=f"with it, {huge}"))
     yield Entry("a new history", lambda _: HistoryRewritten(commit=COMMIT))
+    yield Entry("an older state", lambda _: BranchSetBack(commit=COMMIT, found=COMMIT[::-1]))
     yield Entry("no branch", lambda _: BranchDeleted(commit=COMMIT))
+    reason, by_a_holder = "it is none of the commits that a room consists of", RefusedCommit.BY_A_HOLDER
+    yield Entry("a peer's odd commit", lambda _: RefusedCommit(commit=COMMIT, reason=reason, advice=by_a_holder))
 
 
 def _fails(folder: Path, number: int) -> None:
@@ -72,6 +84,10 @@ def _busy(folder: Path) -> object:
     state = LocalState(folder)
     with state.locked(Deadline(0, time.monotonic)), state.locked(Deadline(0, time.monotonic)):
         return None
+
+
+def _empty_copy(_folder: Path) -> object:
+    return pack_up(Copy([]), COMMIT, None, lambda: None)
 
 
 def _bare_clone(folder: Path) -> object:
@@ -88,3 +104,4 @@ def machine() -> Iterator[Entry]:
     yield Entry("a clock of nowhere", lambda _: Clock(lambda: 1 << 60).now_ms())
     yield Entry("a lock of another process", _busy)
     yield Entry("a damaged clone", _bare_clone)
+    yield Entry("a copy without the commit", _empty_copy)

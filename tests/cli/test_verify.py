@@ -164,7 +164,7 @@ def test_at_the_first_commit_that_is_not_exact_it_ends_and_names_it(mailbox: Roo
     commit_question(mailbox, question(mailbox, LATER))
     shown = run("verify")
     reason = "its author, time or message is not what its record demands"
-    remedy = RefusedCommit(commit=bad, reason=reason).remedy
+    remedy = RefusedCommit.BY_A_HOLDER
     assert (shown.exit_code, shown.stderr) == (
         1,
         f"error: 5 of 7 commits are exact; commit {bad} is not: {reason}. {remedy}\n",

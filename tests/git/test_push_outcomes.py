@@ -18,6 +18,7 @@ from peer_relay.errors import (
     NotAGitServer,
     OutcomeUnknown,
     PeerRelayError,
+    PushBlocked,
     PushRefused,
     RateLimited,
     RepositoryNotFound,
@@ -395,13 +396,36 @@ def test_a_repository_that_cannot_be_written_is_a_missing_permission(fault_serve
     assert (error.act, error.reason) == ("write", '"unpack unable to create temporary object directory"')
 
 
+PUSH_PROTECTION = """error: GH013: Repository rule violations found for refs/heads/peer-relay/x.
+
+- GITHUB PUSH PROTECTION
+  —————————————————————————————————————————
+    Resolve the following violations before pushing again
+
+    - Push cannot contain secrets
+"""
+CREATION_RESTRICTED = """error: GH013: Repository rule violations found for refs/heads/peer-relay/x.
+Review all repository rules at https://github.com/alice/mailbox/rules
+
+- Cannot create ref due to creations being restricted.
+"""
+TOO_BIG = "Your push has been rejected, because this repository has exceeded its size limit of 10 GB by 5 MB."
+
+
 @pytest.mark.parametrize(
     ("reason", "said", "expected"),
     [
         ("pre-receive hook declined", "is at 1 but expected 2", PushRefused),
-        ("protected branch hook declined", "permission denied", PushRefused),
-        ("push declined due to repository rule violations", "", PushRefused),
-        ("refname conflict", "", PushRefused),
+        ("pre-receive hook declined", "no: 'No space left on device' is a secret", PushRefused),
+        ("pre-receive hook declined", "the question says: GitLab: You are not allowed to push code to", PushRefused),
+        ("push declined due to repository rule violations", PUSH_PROTECTION, PushRefused),
+        ("protected branch hook declined", "permission denied", PushBlocked),
+        ("pre-receive hook declined", "\nGitLab: You are not allowed to push code to protected branches.", PushBlocked),
+        ("push declined due to repository rule violations", CREATION_RESTRICTED, PushBlocked),
+        ("refname conflict", "", PushBlocked),
+        ("unpack index-pack abnormal exit", "fatal: write error: No space left on device", PushBlocked),
+        ("unpacker error", "error: file write error: Disk quota exceeded", PushBlocked),
+        ("pre-receive hook declined", f"GitLab: {TOO_BIG}", PushBlocked),
         ("failed to update ref", "error: Unable to create '/x/refs/heads/y.lock': Permission denied", AccessDenied),
         ("failed to update ref", "error: Unable to create '/x/y.lock': Read-only file system", AccessDenied),
         ("failed to update ref", "fatal: Unable to create '/x/y.lock': File exists.", BranchLocked),

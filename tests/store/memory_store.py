@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from peer_relay.errors import (
     AccessDenied,
     BranchDeleted,
+    BranchSetBack,
     DeadlineExceeded,
     HistoryRewritten,
     IllegalStep,
@@ -28,7 +29,7 @@ from peer_relay.errors import (
 from peer_relay.ledger import Add, Archive, Ledger
 from peer_relay.paths import ROOM_FILE, Place, path_for
 from peer_relay.records import Answer, Question, Room, canonical_bytes
-from peer_relay.store import Arrival, Refreshed, Refusal, Replay, Snapshot, Verified
+from peer_relay.store import Arrival, Beyond, Refreshed, Refusal, Replay, Snapshot, Verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -183,6 +184,25 @@ class MemoryStore:
         self._here = {name for name, _ in line}
         return Replay(self.mailbox.tip, len(line), self._verified(line))
 
+    def beyond(self, known: Snapshot, refusal: Refusal, deadline: Deadline) -> Beyond:
+        self._contact(deadline)
+        if refusal.tip is None:
+            return Beyond()
+        if self.mailbox.tip != refusal.tip:
+            raise Moved(remote=REMOTE)
+        ours = {name for name, _ in self.mailbox.line(known.tip)}
+        _, here = self._tree(known.tip)
+        theirs = [(name, commit) for name, commit in self.mailbox.line(refusal.tip) if name not in ours]
+        steps = [(name, commit.step) for name, commit in reversed(theirs)]
+        added = [(name, step) for name, step in steps if isinstance(step, Add)]
+        return Beyond(
+            len(theirs),
+            tuple(Arrival(name, step.place) for name, step in added if here.get(step.place) != step.record),
+        )
+
+    def restore(self, known: Snapshot, refusal: Refusal, deadline: Deadline) -> None:
+        self._push(refusal.tip, known.tip, [], deadline)
+
     def close(self) -> None:
         self.closed = True
 
@@ -215,7 +235,9 @@ class MemoryStore:
                 break
             line.append((name, commit))
         else:
-            return Refreshed(known, refusal=Refusal(tip, HistoryRewritten(commit=known.tip)))
+            ours = {name for name, _ in self.mailbox.line(known.tip)}
+            back, lost = BranchSetBack(commit=known.tip, found=tip), HistoryRewritten(commit=known.tip)
+            return Refreshed(known, refusal=Refusal(tip, back if tip in ours else lost))
         snapshot, arrivals = known, list[Arrival]()
         for name, commit in reversed(line):
             try:
