@@ -34,11 +34,13 @@ class Contact:
         known: the newest checkpoint.
         stale: why nothing newer is known, if the mailbox was not reached or could not be read.
         blocked: why the outbox could not be delivered, if it was tried.
+        unread: how many exchanges are known or waited for, and could not be read.
     """
 
     known: Checkpoint
     stale: PeerRelayError | None
     blocked: PeerRelayError | None
+    unread: int = 0
 
 
 class Contacts:
@@ -104,7 +106,7 @@ class Contacts:
                 there = {i: self._archived[i] for i in gone if i in self._archived}
                 found.update(read_exchanges(self._store, there, snapshot.ledger, deadline))
         except PeerRelayError as error:
-            contact = replace(contact, stale=contact.stale or error)
+            contact = replace(contact, stale=contact.stale or error, unread=len(set(ids)) - len(found))
         return [found[question_id] for question_id in ids if question_id in found], contact
 
     def read_everything(self, contact: Contact, deadline: Deadline) -> list[Exchange]:
@@ -146,7 +148,7 @@ class Contacts:
         """Return the sentences that go with a result; answers that came second are reported once."""
         notes = []
         if contact.stale is not None:
-            notes.append(stale_note(contact.known, contact.stale))
+            notes.append(stale_note(contact.known, contact.stale, contact.unread))
         if contact.known.refusal is not None:
             notes.append(str(contact.known.refusal.error))
         blocked = None if contact.known.refusal else contact.blocked  # which is the same, said once

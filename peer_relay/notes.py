@@ -40,9 +40,11 @@ def second_notes(entries: Sequence[OutboxEntry]) -> list[str]:
     ]
 
 
-def stale_note(checkpoint: Checkpoint, problem: PeerRelayError) -> str:
-    """Return the sentence that goes with a result from before."""
-    return f"{problem} This result is what was known at {format_ms(checkpoint.contact_ms)}."
+def stale_note(checkpoint: Checkpoint, problem: PeerRelayError, unread: int) -> str:
+    """Return the sentence that goes with a result from before, from which so many exchanges are missing."""
+    exchanges = "1 exchange that cannot" if unread == 1 else f"{unread} exchanges that cannot"
+    missing = f", without {exchanges} be read now" if unread else ""
+    return f"{problem} This result is what was known at {format_ms(checkpoint.contact_ms)}{missing}."
 
 
 def _with(entries: Sequence[OutboxEntry], status: Status) -> Iterator[OutboxEntry]:

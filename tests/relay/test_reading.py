@@ -314,8 +314,8 @@ def test_the_whole_history_is_not_made_up_when_it_cannot_be_fetched(
 # -- nothing new can be learnt ----------------------------------------------------------------------------------------
 
 
-def stale(time_ms: int, problem: object = UNREACHABLE) -> str:
-    return f"{problem} This result is what was known at {format_ms(time_ms)}."
+def stale(time_ms: int, problem: object = UNREACHABLE, missing: str = "") -> str:
+    return f"{problem} This result is what was known at {format_ms(time_ms)}{missing}."
 
 
 @claim("delivered-or-queued")
@@ -350,7 +350,7 @@ def test_without_any_contact_ever_nothing_is_known(alice: MemoryMachine) -> None
             act()
 
 
-def test_what_is_not_on_this_machine_any_more_is_left_out_with_the_reason(
+def test_what_is_not_on_this_machine_any_more_is_left_out_with_the_reason_and_the_number(
     alice: MemoryMachine, bob: MemoryMachine, time: FakeTime
 ) -> None:
     ask_and_answer(alice, bob)
@@ -358,7 +358,15 @@ def test_what_is_not_on_this_machine_any_more_is_left_out_with_the_reason(
     last_contact = time.ms
     alice.store.forget()
     alice.store.unreachable = UNREACHABLE
-    assert alice.relay.answers() == Listing((), (stale(last_contact),))
+    one = stale(last_contact, missing=", without 1 exchange that cannot be read now")
+    assert alice.relay.answers() == Listing((), (one,))
+    bob.relay.ask("What?")
+    alice.store.unreachable = None
+    alice.relay.reach()
+    alice.store.forget()
+    alice.store.unreachable = UNREACHABLE
+    (note,) = alice.relay.exchanges().notes
+    assert note.endswith(", without 2 exchanges that cannot be read now.")
 
 
 @claim("I6")
