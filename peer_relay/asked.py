@@ -5,6 +5,7 @@
 2. A file is also made when an answer arrives to a question that another machine of ours asked: answers that arrive
    are unread on every machine of the peer.
 3. Whether an answer may have been shown before is a hint for the reader; losing it loses nothing else.
+4. The name says it all: whatever stands under it, damaged or not, means the same and stops nothing.
 """
 
 from __future__ import annotations
@@ -40,19 +41,19 @@ class Asked:
     def add(self, question_id: str) -> None:
         """Wait for an answer; on return that is on the disk."""
         path = self._folder / question_id
-        if disk.read_if_there(path) is None:
+        if not disk.is_there(path):
             disk.write_atomically(path, b"")
 
     def remove(self, question_ids: Iterable[str]) -> None:
         """Wait no longer."""
         for question_id in question_ids:
-            disk.remove(self._folder / question_id)
+            disk.remove_whatever(self._folder / question_id)
             reached(CrashPoint.READ)
-            disk.remove(self._shown(question_id))
+            disk.remove_whatever(self._shown(question_id))
 
     def was_shown(self, question_id: str) -> bool:
         """Return whether the answer was handed out before, without proof that it arrived."""
-        return disk.read_if_there(self._shown(question_id)) is not None
+        return disk.is_there(self._shown(question_id))
 
     def mark_shown(self, question_ids: Iterable[str]) -> None:
         """Remember that the answers are being handed out.
@@ -60,7 +61,8 @@ class Asked:
         A file of its own, so that a session that marks cannot bring back what another one just removed.
         """
         for question_id in question_ids:
-            disk.write_atomically(self._shown(question_id), b"", durable=False)
+            if not self.was_shown(question_id):
+                disk.write_atomically(self._shown(question_id), b"", durable=False)
             reached(CrashPoint.SHOWN)
 
     def _shown(self, question_id: str) -> Path:

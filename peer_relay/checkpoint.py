@@ -2,7 +2,7 @@
 
 1. Losing it loses the detection of a rewritten history up to the next fetch, and nothing else.
 2. It is written after the mailbox and never before (write order of the design), whole or not at all.
-3. A file that cannot be read counts as lost.
+3. It is sealed: a file that is not what was written counts as lost, so no wrong list and no false alarm comes of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from peer_relay import disk
+from peer_relay import disk, sealed
 from peer_relay.errors import BranchDeleted, HistoryRewritten, InvalidRecord, MailboxError, RefusedCommit
 from peer_relay.ledger import Ledger
 from peer_relay.records import PeerId, Room, Ulid
@@ -68,10 +68,10 @@ def load(path: Path) -> Checkpoint | None:
     if data is None:
         return None
     try:
-        saved = _File.model_validate_json(data)
+        saved = _File.model_validate_json(sealed.unseal(path.name, data))
         ledger = Ledger(saved.room, saved.open, saved.answered)
         refusal = _refusal(saved.refusal) if saved.refusal else None
-    except (ValidationError, InvalidRecord, KeyError, TypeError):
+    except (ValidationError, InvalidRecord, KeyError, TypeError, sealed.Broken):
         return None
     return Checkpoint(Snapshot(saved.tip, ledger), refusal, disk.modified_ms(path))
 
@@ -86,7 +86,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         answered=dict(ledger.answered),
         refusal=None if refusal is None else _saved_refusal(refusal),
     )
-    disk.write_atomically(path, saved.model_dump_json().encode(), durable=False)
+    disk.write_atomically(path, sealed.seal(path.name, saved.model_dump_json().encode()), durable=False)
     note_contact(path, checkpoint.contact_ms)
 
 

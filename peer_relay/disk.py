@@ -108,8 +108,10 @@ def read_if_there(path: Path) -> bytes | None:
 
 def is_there(path: Path) -> bool:
     """Return whether there is a file of this name, whether it can be read or not."""
-    with reported(path):
-        return path.exists()
+    with reported(path), contextlib.suppress(FileNotFoundError):
+        path.lstat()
+        return True
+    return False
 
 
 def names_in(folder: Path) -> list[str]:
@@ -117,6 +119,12 @@ def names_in(folder: Path) -> list[str]:
     with reported(folder), contextlib.suppress(FileNotFoundError):
         return sorted(path.name for path in folder.iterdir() if not path.name.startswith(TEMPORARY_PREFIX))
     return []
+
+def remove_whatever(path: Path) -> None:
+    """Remove a file, or the empty folder in its place, if it is there."""
+    with reported(path), contextlib.suppress(FileNotFoundError):
+        (path.rmdir if path.is_dir() and not path.is_symlink() else path.unlink)()
+
 
 
 def modified_ms(path: Path) -> int:

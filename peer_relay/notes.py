@@ -26,7 +26,7 @@ def state_notes(entries: Sequence[OutboxEntry], damaged: Sequence[str], problem:
 
     Args:
         entries: the outbox.
-        damaged: names of its files that cannot be read.
+        damaged: names of its damaged files.
         problem: why the mailbox was not reached or not accepted, if so.
     """
     return [*_queued(entries, problem), *map(_set_aside, _with(entries, Status.REFUSED)), *_damaged(damaged)]
@@ -72,4 +72,5 @@ def _set_aside(entry: OutboxEntry) -> str:
 
 def _damaged(names: Sequence[str]) -> Iterator[str]:
     for name in names:
-        yield f"The outbox file {name} cannot be read; it was left in place for a person to look at."
+        shown = "".join(each if each.isprintable() else "\ufffd" for each in name)
+        yield f"The outbox file {shown} is damaged, so it is not sent. A person looks at it with `peer-relay outbox`."

@@ -7,12 +7,15 @@
 3. Entries are in the order of acceptance: a number that grows while the outbox is not empty, then the id.
 4. Accepting needs no lock: each file has a name of its own, with a random part in it, and is put in place whole. Two
    processes that accept an answer to one question at the same time make two entries, and the first one goes out first.
-5. A file that cannot be read, or that says another thing than its name, is left where it is and stops nothing else.
+5. *Must*: a file is sealed, so what goes out is what was accepted, and what `base` says is what was noted. A damaged
+   file is left where it is, is named, never goes out and stops nothing else. So is a file whose name was damaged: no
+   name is passed over but those that begin with a dot, which are unfinished files or another program's.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 from dataclasses import dataclass
 from enum import Enum
@@ -20,13 +23,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from peer_relay import disk
+from peer_relay import disk, sealed
 from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import InvalidRecord, StateUnusable, UnknownQuestion
 from peer_relay.paths import Place, entry_name, parse_entry_name
 from peer_relay.records import Answer, PeerId, Question, canonical_bytes, parse_exchange_record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -81,6 +85,21 @@ class OutboxEntry:
         return entry_name(self.number, self.place, self.tag)
 
 
+@dataclass(frozen=True)
+class DamagedFile:
+    """A file of the outbox that is not what was written there.
+
+    Attributes:
+        name: its name.
+        path: where it is.
+        text: what can be made out of it: the record's text, or whatever is there as far as it is UTF-8. Unchecked.
+    """
+
+    name: str
+    path: Path
+    text: str
+
+
 class Outbox:
     """The folder of these files.
 
@@ -112,10 +131,39 @@ class Outbox:
         raise UnknownQuestion(question_id=question_id)
 
     def damaged(self) -> list[str]:
-        """Return the names of files that cannot be read; they stay where they are for a person to look at."""
-        unread = [name for name in disk.names_in(self._folder) if name.endswith(".json") and self._load(name) is None]
+        """Return the names of damaged files; they stay where they are for a person to look at."""
+        unread = [name for name in disk.names_in(self._folder) if name[0] != "." and self._load(name) is None]
         # One that was taken out between the listing and the reading is not damaged.
         return [name for name in unread if disk.is_there(self._folder / name)]
+
+    def damaged_places(self, names: Iterable[str] | None = None) -> list[Place]:
+        """Return where the records in damaged files belong, as far as their names tell.
+
+        Args:
+            names: which files; by default all that are damaged.
+        """
+        found = map(parse_entry_name, self.damaged() if names is None else names)
+        return [named[1] for named in found if named]
+
+    def look_at(self, name: str) -> DamagedFile:
+        """Return what can be made out of a damaged file."""
+        path = self._folder / name
+        try:
+            data = disk.read_if_there(path) or b""
+        except StateUnusable:
+            data = b""
+        return DamagedFile(name, path, _made_out(sealed.content_of(data)))
+
+    def drop_damaged(self, name: str) -> bool:
+        """Remove a damaged file, or the empty folder in its place, and return whether there was one of that name.
+
+        Raises:
+            StateUnusable: it cannot be removed.
+        """
+        if name not in self.damaged():
+            return False
+        disk.remove_whatever(self._folder / name)
+        return True
 
     def accept(self, place: Place, record: Question | Answer, author: str, base: str | None) -> OutboxEntry:
         """Take a record in; on return it is on the disk.
@@ -144,7 +192,7 @@ class Outbox:
             status=entry.status.value,
             words=entry.words,
         )
-        disk.write_atomically(self._path(entry), content.model_dump_json().encode())
+        disk.write_atomically(self._path(entry), sealed.seal(entry.name, content.model_dump_json().encode()))
 
     def current(self, entry: OutboxEntry) -> OutboxEntry | None:
         """Return an entry's present state, or None if it was taken out. A damaged file counts as unchanged."""
@@ -165,7 +213,7 @@ class Outbox:
             data = disk.read_if_there(self._folder / name)
             if data is None or named is None:
                 return None
-            content = _File.model_validate_json(data)
+            content = _File.model_validate_json(sealed.unseal(name, data))
             number, place, tag = named
             record = parse_exchange_record(place.kind, content.record.encode())
             status = Status(content.status)
@@ -174,3 +222,12 @@ class Outbox:
         if record.id != place.question_id or (isinstance(record, Question) and record.asker_id != place.asker):
             return None
         return OutboxEntry(number, place, record, content.author, content.base, status, content.words, tag)
+
+
+def _made_out(content: bytes) -> str:
+    """Return the text of the record in a damaged file, or all that is there if none can be made out."""
+    try:
+        record = json.loads(json.loads(content)["record"])
+        return str(record.get("question") or record["answer"])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return content.decode("utf-8", "replace")

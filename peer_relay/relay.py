@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import contextlib
 from copy import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from peer_relay.contact import Contact, Contacts
 from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.deadline import Deadline
+from peer_relay.deciding import Decisions
 from peer_relay.errors import (
     AlreadyAnswered,
     AlreadyQueued,
-    InvalidRecord,
     LocalError,
     MailboxError,
     NotYourQuestion,
@@ -57,7 +56,7 @@ HISTORY_TIMES = 30
 """How many times the time limit of a call may be spent on fetching the whole history."""
 
 
-class Relay:
+class Relay(Decisions):
     """One peer in one room.
 
     Args:
@@ -84,7 +83,7 @@ class Relay:
         self.me = me
         self._room_id = room_id
         self._store = store
-        self._state = state
+        super().__init__(state)
         self._delivery = delivery
         self._clock = clock
         self._timeout_s = timeout_s
@@ -170,30 +169,6 @@ class Relay:
     def pending(self) -> int:
         """Return how many records wait on this machine and go out by themselves."""
         return sum(entry.status is Status.QUEUED for entry in self._state.outbox.entries())
-
-    def outbox(self) -> tuple[OutboxEntry, ...]:
-        """Return what waits on this machine: queued, or set aside."""
-        return self._state.outbox.waiting()
-
-    def retry(self, question_id: str) -> None:
-        """Queue a record again that was set aside.
-
-        Raises:
-            UnknownQuestion: no such record was set aside.
-        """
-        entry = self._state.outbox.set_aside(question_id)
-        self._state.outbox.save(replace(entry, status=Status.QUEUED, words=""))
-
-    def drop(self, question_id: str) -> None:
-        """Give up a record that was set aside.
-
-        Raises:
-            UnknownQuestion: no such record was set aside.
-        """
-        entry = self._state.outbox.set_aside(question_id)
-        if entry.place.kind is Kind.QUESTION:
-            self._state.asked.remove([question_id])
-        self._state.outbox.remove(entry)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -385,8 +360,9 @@ class Relay:
     def _check_own(self, question_id: str, found: Sequence[Exchange], contact: Contact) -> tuple[str, ...]:
         """Check that a question is one of this peer's, and return the note if its answer is not there yet."""
         if not found:
-            on_its_way = question_id in {entry.place.question_id for entry in self._on_their_way(Kind.QUESTION)}
-            if on_its_way or contact.stale is not None:
+            on_its_way = {entry.place.question_id for entry in self._on_their_way(Kind.QUESTION)}
+            damaged = self._state.outbox.damaged_places()  # which a note names
+            if question_id in on_its_way.union(each.question_id for each in damaged) or contact.stale is not None:
                 return ()
             raise UnknownQuestion(question_id=question_id)
         if found[0].question.asker_id != self.me:

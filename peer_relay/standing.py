@@ -4,7 +4,7 @@
 2. It is for display and for waking somebody. Nothing is decided by it: the relay reads the same files strictly.
 3. It loads neither the models of the records nor git, so a command or a hook that only wants to know is quick.
 
-The files are those of `LocalState`; one that cannot be read counts as not there.
+The files are those of `LocalState`; one that is not what was written counts as not there.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from peer_relay import disk, errors
+from peer_relay import disk, errors, sealed
 from peer_relay.errors import MailboxError, StateUnusable
 from peer_relay.ids import PEER_PATTERN, ULID_PATTERN
 from peer_relay.paths import Kind, Place, parse_entry_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 STATUSES = ("queued", "refused", "second")
@@ -54,7 +54,7 @@ class Standing:
         waiting: ids of the other side's questions that wait for an answer from here, oldest first.
         unread: ids of this side's questions whose answer may be there and was not read yet, oldest first.
         outbox: what is on its way, in the order of acceptance.
-        damaged: names of outbox files that cannot be read.
+        damaged: names of damaged outbox files.
         refusal: the sentence about a branch that is not accepted, or None.
     """
 
@@ -102,18 +102,25 @@ def read_standing(folder: Path, me: str) -> Standing:
     opened: Mapping[str, str] = known["open"] if known else {}
     mine = {question_id for question_id, asker in opened.items() if asker == me} | asking
     asked = [name for name in disk.names_in(folder / "asked") if re.fullmatch(ULID_PATTERN, name)]
+    lost = _questions_in([*damaged, *disk.names_in(folder / "outbox-damaged")])
     return Standing(
         me=me,
         other=None if known is None else _other(known["peers"], me),
         contact_ms=None if known is None else known["contact_ms"],
         unanswered=tuple(sorted(mine)),
         waiting=tuple(sorted(i for i, asker in opened.items() if asker != me and i not in going)),
-        # Without a checkpoint nothing says that an answer came.
-        unread=tuple(i for i in asked if i not in mine) if known else (),
+        # Without a checkpoint nothing says that an answer came, and a question that was damaged here hardly got one.
+        unread=tuple(i for i in asked if i not in mine and (i not in lost or i in known["answered"])) if known else (),
         outbox=tuple(outbox),
         damaged=tuple(damaged),
         refusal=None if known is None else known["refusal"],
     )
+
+
+def _questions_in(names: Iterable[str]) -> set[str]:
+    """Return the ids of the questions that names of outbox files are about."""
+    places = [named[1] for name in names if (named := parse_entry_name(name))]
+    return {place.question_id for place in places if place.kind is Kind.QUESTION}
 
 
 def _outbox(folder: Path) -> tuple[list[OnTheWay], list[str]]:
@@ -121,7 +128,7 @@ def _outbox(folder: Path) -> tuple[list[OnTheWay], list[str]]:
     for name in disk.names_in(folder):
         if (entry := _entry(folder, name)) is not None:
             entries.append(entry)
-        elif name.endswith(".json") and disk.is_there(folder / name):
+        elif name[0] != "." and disk.is_there(folder / name):
             damaged.append(name)
     return entries, damaged
 
@@ -149,7 +156,8 @@ def _checkpoint(path: Path) -> dict[str, Any] | None:
         contact_ms = disk.modified_ms(path)
     except StateUnusable:
         return None
-    return {"peers": peers, "open": opened, "contact_ms": contact_ms, "refusal": _refusal(content.get("refusal"))}
+    answered, refusal = dict(_pairs(content.get("answered"))), _refusal(content.get("refusal"))
+    return {"peers": peers, "open": opened, "answered": answered, "contact_ms": contact_ms, "refusal": refusal}
 
 
 def _pairs(value: object) -> Iterator[tuple[str, str]]:
@@ -180,10 +188,10 @@ def _other(peers: list[str], me: str) -> str:
 
 
 def _file(path: Path) -> dict[str, Any]:
-    """Return the object in a file, or an empty one if there is none that can be read."""
+    """Return the object in a file, or an empty one if there is none or it is not what was written."""
     try:
-        return _object(disk.read_if_there(path) or b"")
-    except StateUnusable:
+        return _object(sealed.unseal(path.name, disk.read_if_there(path) or b""))
+    except (StateUnusable, ValueError):
         return {}
 
 

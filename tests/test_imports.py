@@ -30,10 +30,12 @@ LAYERS = {
     "format": Layer(("ids", "records", "paths", "keys", "invite", "commits", "sshsig", "schema"), ("ground", "basics")),
     "rules": Layer(("ledger",), ("ground", "basics", "format")),
     "contract": Layer(("store",), _PURE),
-    "machine": Layer(("clock", "config", "disk"), ("ground", "basics")),
+    "machine": Layer(("clock", "config", "disk", "sealed"), ("ground", "basics")),
     "state": Layer(("outbox", "asked", "checkpoint", "local_state", "standing"), (*_PURE, "contract", "machine")),
     "git": Layer(("git.*",), (*_PURE, "contract", "machine")),
-    "driver": Layer(("relay", "contact", "delivery", "exchanges", "notes", "reports", "verification"), _STATE),
+    "driver": Layer(
+        ("relay", "contact", "deciding", "delivery", "exchanges", "notes", "reports", "verification"), _STATE
+    ),
     "settings": Layer(("settings", "rooms"), (*_PURE, "machine")),
     "agents": Layer(("agents.*",), ("ground", "basics", "machine")),
     "root": Layer(

@@ -53,6 +53,14 @@ class QuestionId(click.ParamType[str]):
         return [CompletionItem(i, help=f"asked {ago(ulid_ms(i), now_ms)}") for i in ids if i.startswith(begun)]
 
 
+class QuestionIdOrFile(QuestionId):
+    """The same, or the name of a damaged file of the outbox."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id in the form in which it is stored, or the name as it is."""
+        return value if {"-", "."} & set(value) else super().convert(value, param, ctx)
+
+
 WAITING = QuestionId(lambda standing: standing.waiting)
 """A question that waits for an answer from here."""
 
@@ -62,7 +70,13 @@ OWN = QuestionId(lambda standing: (*standing.unread, *standing.unanswered))
 ANY = QuestionId(lambda standing: (*standing.unread, *standing.waiting, *standing.unanswered))
 """A question of either side."""
 
-SET_ASIDE = QuestionId(
-    lambda standing: (each.place.question_id for each in standing.outbox if each.status == "refused")
-)
+
+def _set_aside(standing: Standing) -> Iterable[str]:
+    return (each.place.question_id for each in standing.outbox if each.status == "refused")
+
+
+SET_ASIDE = QuestionId(_set_aside)
 """The question of a record that the mailbox refused."""
+
+DROPPABLE = QuestionIdOrFile(_set_aside)
+"""The same, or a damaged file of the outbox."""

@@ -218,7 +218,7 @@ def _outbox(report: Report) -> Iterator[Row]:
             decide = f"Decide with `peer-relay outbox --retry {question_id}` or `--drop {question_id}`."
             yield "Set aside", f"{what} {question_id}: {in_quotes(each.words.rstrip('.'))}. {decide}", _BAD
     for name in standing.damaged:
-        yield "Damaged", f"the outbox file {name} cannot be read; it was left in place", _BAD
+        yield "Damaged", f"the outbox file {name} is not sent; look at it with `peer-relay outbox`", _BAD
 
 
 def _kinds(entries: Sequence[OnTheWay]) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from peer_relay.outbox import OutboxEntry
+    from peer_relay.outbox import DamagedFile, OutboxEntry
 
 TOKEN = format_token(b"a token that the tests look for!")
 ROOM = "aaaaaaaaaaaaaaaa"
@@ -84,6 +84,7 @@ class FakeRelay:
     notes: tuple[str, ...] = ()
     acts: list[str] = field(default_factory=list)
     stands: Standing = field(default_factory=lambda: Standing("alice"))
+    broken: tuple[DamagedFile, ...] = ()
     me: str = "alice"
 
     def exchanges(self, *, whole_history: bool = False) -> Listing[Exchange]:
@@ -112,6 +113,13 @@ class FakeRelay:
     def drop(self, question_id: str) -> None:
         self._known(question_id)
         self.acts.append(f"drop {question_id}")
+
+    def damaged(self) -> tuple[DamagedFile, ...]:
+        return self.broken
+
+    def drop_damaged(self, name: str) -> bool:
+        self.acts.append(f"drop damaged {name}")
+        return name in {file.name for file in self.broken}
 
     def close(self) -> None:
         self.acts.append("close")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from peer_relay.cli import commands
-from peer_relay.outbox import OutboxEntry, Status
+from peer_relay.outbox import DamagedFile, OutboxEntry, Status
 from peer_relay.paths import Kind, Place
-from peer_relay.standing import Standing
 from tests.cli.support import FakeRelay, exchange, run
 
 QUESTION = exchange(1).question
@@ -38,23 +39,48 @@ def test_an_empty_outbox_says_that_all_is_well(relay: FakeRelay) -> None:
     assert (shown.exit_code, shown.stdout, shown.stderr) == (0, "", "note: everything is delivered.\n")
 
 
-def test_a_file_that_cannot_be_read_is_named_also_when_nothing_else_waits(relay: FakeRelay) -> None:
-    relay.stands = Standing("alice", damaged=("00000009-odd.json",))
+DAMAGED = DamagedFile("00000009-odd.json", Path("/state/outbox/00000009-odd.json"), "Wh\ufffd\x1b[2Jy?\n" + "a" * 3000)
+HOW = "note: a damaged file is not sent. Ask or answer anew, then throw it away with `peer-relay outbox --drop NAME`.\n"
+
+
+def test_a_damaged_file_is_shown_with_what_can_be_read_of_it_and_nothing_of_it_acts(relay: FakeRelay) -> None:
+    relay.broken = (DAMAGED, replace(DAMAGED, name="x\udc80\x1b.json", text=""))
     shown = run("outbox")
-    assert (shown.exit_code, shown.stdout) == (0, "")
+    assert (shown.exit_code, shown.stderr) == (0, HOW)
+    assert shown.stdout.splitlines() == [
+        "00000009-odd.json  damaged",
+        "    in /state/outbox",
+        "    what can be read of it, unchecked:",
+        "    Wh\ufffd\ufffd[2Jy?",
+        f"    {'a' * 1990}…",
+        "x\ufffd\ufffd.json  damaged",
+        "    in /state/outbox",
+    ]
+
+
+def test_a_damaged_file_is_thrown_away_by_its_name(relay: FakeRelay) -> None:
+    relay.broken = (DAMAGED,)
+    shown = run("outbox", "--drop", DAMAGED.name, "--yes")
+    assert (shown.exit_code, shown.stdout) == (0, f"{DAMAGED.name} was thrown away.\n")
+    assert relay.acts == [f"drop damaged {DAMAGED.name}", "close"]
+
+
+def test_a_name_that_no_damaged_file_has_is_a_sentence(filled: FakeRelay) -> None:
+    shown = run("outbox", "--drop", "00000001-not-there.json", "--yes")
+    assert (shown.exit_code, shown.stdout) == (1, "")
     assert shown.stderr == (
-        "note: the outbox file 00000009-odd.json cannot be read; it was left in place for you to look at.\n"
+        "error: No damaged file of that name is in the outbox. `peer-relay outbox` lists those that are.\n"
     )
 
 
 def test_a_program_gets_an_object_for_each_record_and_for_each_file_that_cannot_be_read(filled: FakeRelay) -> None:
-    filled.stands = Standing("alice", damaged=("00000009-odd.json",))
+    filled.broken = (DAMAGED,)
     shown = run("outbox", "--json")
     assert (shown.exit_code, shown.stderr) == (0, "")
     assert [json.loads(line) for line in shown.stdout.splitlines()] == [
         {"question_id": QUESTION.id, "kind": "question", "status": "refused", "words": "pre-receive: no"},
         {"question_id": QUEUED.place.question_id, "kind": "question", "status": "queued", "words": None},
-        {"damaged": "00000009-odd.json"},
+        {"damaged": DAMAGED.name, "path": str(DAMAGED.path), "text": DAMAGED.text},
     ]
 
 

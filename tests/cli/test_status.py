@@ -158,7 +158,7 @@ def test_everything_that_somebody_may_want_to_do_something_about_is_a_line(stand
         "Queued     1 question and 1 answer, until the branch is accepted again",
         f'Set aside  the answer to {refused}: "pre-receive: no". {decide(refused)}',
         f'Set aside  the question {mine}: "no \ufffd[2J". {decide(mine)}',
-        "Damaged    the outbox file 00000009-odd\ufffd.json cannot be read; it was left in place",
+        "Damaged    the outbox file 00000009-odd\ufffd.json is not sent; look at it with `peer-relay outbox`",
         "Refused    The history was rewritten. Ask your peer.",
     ]
 

@@ -462,7 +462,9 @@ def test_an_outbox_file_that_cannot_be_read_is_named_and_stops_nobody(
     damaged.write_bytes(damaged.read_bytes()[:-20])
     alice.restart()
     assert alice.relay.deliver() is True
-    note = f"The outbox file {damaged.name} cannot be read; it was left in place for a person to look at."
+    note = (
+        f"The outbox file {damaged.name} is damaged, so it is not sent. A person looks at it with `peer-relay outbox`."
+    )
     assert alice.relay.questions().notes == (note,)
     assert damaged.exists()
     assert texts(mailbox.records()) == ["Why?"]
@@ -545,7 +547,7 @@ def test_a_poll_that_finds_nothing_new_writes_no_checkpoint(alice: MemoryMachine
     alice.relay.questions()
     after = path.stat()
     assert (after.st_ino, after.st_mtime_ns > before.st_mtime_ns) == (before.st_ino, True)
-    assert json.loads(path.read_bytes())["refusal"] is None
+    assert json.loads(path.read_bytes())["content"]["refusal"] is None
 
 
 def test_the_store_is_asked_once_for_each_poll(alice: MemoryMachine) -> None:

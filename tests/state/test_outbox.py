@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from peer_relay import disk
+from peer_relay import disk, sealed
 from peer_relay.errors import StateUnusable
 from peer_relay.outbox import Outbox, OutboxEntry, Status
 from peer_relay.paths import Kind, Place
@@ -82,7 +82,6 @@ def test_two_that_are_accepted_at_the_same_time_under_one_number_are_both_kept(
 
 DAMAGE = {
     "empty": lambda _: b"",
-    "cut": lambda data: data[:-9],
     "not JSON": lambda _: b"\x00\xff",
     "another record than its name": lambda data: data.replace(question(1).id.encode(), question(7).id.encode()),
     "another asker than its name": lambda data: data.replace(b'asker_id\\": \\"alice', b'asker_id\\": \\"bobby'),
@@ -96,20 +95,21 @@ DAMAGE = {
 def test_a_damaged_file_is_named_left_in_place_and_stops_nobody(outbox: Outbox, tmp_path: Path, damage: str) -> None:
     entry, other = accept(outbox, 1), accept(outbox, 2)
     path = tmp_path / "state" / "outbox" / entry.name
-    before = path.read_bytes()
-    path.write_bytes(DAMAGE[damage](before))
-    assert path.read_bytes() != before
+    before = sealed.unseal(entry.name, path.read_bytes())
+    path.write_bytes(sealed.seal(entry.name, DAMAGE[damage](before)))
+    assert sealed.unseal(entry.name, path.read_bytes()) != before
     assert (outbox.entries(), outbox.damaged()) == ([other], [entry.name])
     assert outbox.current(entry) == entry
     assert accept(outbox, 3).number == 3
 
 
-def test_a_file_with_a_name_of_its_own_is_named_and_what_others_leave_is_not(outbox: Outbox, tmp_path: Path) -> None:
+def test_a_file_whose_name_is_none_is_named_and_what_is_hidden_is_not(outbox: Outbox, tmp_path: Path) -> None:
     entry = accept(outbox, 1)
     folder = tmp_path / "state" / "outbox"
-    for name in ("notes.json", ".DS_Store", ".tmp-abc", f"{entry.name}~"):
+    odd = [f"{entry.name}~", "notes.json", "x\udcff.json"]
+    for name in (*odd, ".DS_Store", ".tmp-abc"):
         (folder / name).write_bytes((folder / entry.name).read_bytes())
-    assert (outbox.entries(), outbox.damaged()) == ([entry], ["notes.json"])
+    assert (outbox.entries(), outbox.damaged()) == ([entry], odd)
 
 
 def test_a_folder_in_the_place_of_a_file_counts_as_damaged(outbox: Outbox, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from peer_relay import sealed
 from peer_relay.checkpoint import Checkpoint
 from peer_relay.errors import AlreadyAnswered, AlreadyQueued, BranchDeleted, HistoryRewritten, StateUnusable
 from peer_relay.ledger import Ledger
@@ -132,9 +133,9 @@ def spoil(state: LocalState, change: Callable[[dict[str, Any]], object]) -> None
     """Write a checkpoint and change what is in it."""
     state.save(known(MINE, refusal=Refusal("cd" * 20, HistoryRewritten(commit=TIP))))
     path = state.folder / "checkpoint.json"
-    content = json.loads(path.read_text())
+    content = json.loads(sealed.unseal(path.name, path.read_bytes()))
     change(content)
-    path.write_text(json.dumps(content))
+    path.write_bytes(sealed.seal(path.name, json.dumps(content).encode()))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000])
@@ -191,7 +192,6 @@ def test_a_checkpoint_that_goes_away_while_it_is_read_counts_as_not_there(
 @pytest.mark.parametrize(
     "change",
     [
-        lambda _: b"",
         lambda _: b"[]",
         lambda data: data.replace(b'"status":"queued"', b'"status":"odd"'),
         lambda data: data.replace(b'"status":"queued"', b'"status":[]'),
@@ -204,11 +204,11 @@ def test_a_checkpoint_that_goes_away_while_it_is_read_counts_as_not_there(
 def test_an_outbox_file_that_cannot_be_read_is_named(state: LocalState, change: Callable[[bytes], bytes]) -> None:
     entry = accept(state, MINE, Kind.QUESTION)
     path = state.folder / "outbox" / entry.name
-    before = path.read_bytes()
-    path.write_bytes(change(before))
-    assert path.read_bytes() != before
+    before = sealed.unseal(entry.name, path.read_bytes())
+    path.write_bytes(sealed.seal(entry.name, change(before)))
+    assert sealed.unseal(entry.name, path.read_bytes()) != before
     (state.folder / "outbox" / "notes.json").write_bytes(b"{}")
-    (state.folder / "outbox" / "README").write_bytes(b"{}")
+    (state.folder / "outbox" / ".DS_Store").write_bytes(b"{}")
     assert stands(state) == Standing("alice", damaged=(entry.name, "notes.json"))
 
 
