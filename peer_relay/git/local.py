@@ -9,6 +9,7 @@ repository at each push and reads branches after it has collected their objects.
    process of ours that was killed is known as such and is removed by the next one that writes (`branch_lock`).
 4. No object is built before its size, and the sizes of what it is stored as a difference to, are known to be small.
 5. The repository is opened for each call: nothing is kept that another program could change meanwhile.
+6. After a push it is packed a little if there is much in it; that never fails the push (`upkeep`).
 
 Not promised: the deadline does not interrupt a system call, which on a network disk may hang.
 """
@@ -51,6 +52,7 @@ from peer_relay.git.outcomes import CONFLICT_ADVICE, FULL_ADVICE
 from peer_relay.git.packfile import DAMAGE
 from peer_relay.git.packs import write_loose
 from peer_relay.git.transport import FetchReply
+from peer_relay.git.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,6 +69,8 @@ _LOCK_WAIT_S = 0.01
 # A push holds the lock for milliseconds, so one that is this old was left behind.
 _ABANDONED_S = 600.0
 _REF_BYTES = 1024
+# A fetch of a long history takes seconds, in which a busy mailbox is packed more than once.
+_REPACKED_TIMES = 4
 _PROBE_BYTES = 4096
 _PLAIN_FORM = "Make the mailbox with `git init --bare` and no other options."
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -78,6 +82,7 @@ class LocalTransport:
     def __init__(self, remote: Remote) -> None:
         self._path = Path(remote.path)
         self._display = remote.display
+        self._upkeep = Upkeep()
 
     @property
     def remote(self) -> str:
@@ -103,13 +108,13 @@ class LocalTransport:
         start = sink.tell()
         with self._errors("read"):
             self._check(deadline)
-            try:
-                return self._fetch(request, sink, deadline)
-            except (KeyError, PackFileDisappeared, FileNotFoundError):
-                # Somebody repacked the repository in between. What is missing the second time is missing.
+            for _ in range(_REPACKED_TIMES):
+                # Somebody repacked the repository in between. What is missing in the end is missing.
+                with suppress(KeyError, PackFileDisappeared, FileNotFoundError):
+                    return self._fetch(request, sink, deadline)
                 sink.seek(start)
                 sink.truncate()
-                return self._fetch(request, sink, deadline)
+            return self._fetch(request, sink, deadline)
 
     def push(
         self, ref: bytes, expected: bytes | None, new: bytes, objects: Sequence[ShaFile], deadline: Deadline
@@ -122,6 +127,7 @@ class LocalTransport:
             write_loose(repo.object_store, objects, durable=True)
             reached(CrashPoint.OBJECTS_DURABLE)
             self._swap(repo, ref, expected, new, deadline)
+            self._upkeep.after_push(repo, deadline)
 
     def check_write(self, ref: bytes, deadline: Deadline) -> None:
         """Write where a push would, and take it away again; see `Transport.check_write`."""

@@ -4,8 +4,8 @@
 2. Only blobs, trees and commits come in, and none of them is parsed: what is malformed is refused by name where it is
    read, and does not keep out the good commits that came with it.
 3. The memory needed follows the largest object, not the pack.
-4. Small packs become loose objects, because an open pack costs four file descriptors for as long as the clone is open;
-   `maintain` packs them together when there are many.
+4. Small packs become loose objects, because an open pack costs file descriptors for as long as the clone is open;
+   `maintain` packs them together, a little each time (`packing`).
 5. The caller holds the clone's lock, so a temporary file that is found here was left by a process that is gone.
 """
 
@@ -16,32 +16,33 @@ import os
 import secrets
 import shutil
 import zlib
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from dulwich.file import adjust_shared_perm
 from dulwich.object_format import DEFAULT_OBJECT_FORMAT
-from dulwich.objects import ObjectID
 from dulwich.pack import (
     DeltaChainIterator,
     PackData,
     PackIndexer,
     UnpackedObject,
     extend_pack,
-    full_unpacked_object,
     write_pack_index,
 )
 
+from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.disk import reason_of, sync_folder
 from peer_relay.errors import DamagedClone, MalformedPack, StateUnusable
+from peer_relay.git.newpack import create, put_in_place, temporary_in
 from peer_relay.git.packfile import DAMAGE, PackLimits, scan_pack
+from peer_relay.git.packing import sweep, tend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dulwich.object_store import DiskObjectStore
-    from dulwich.objects import RawObjectID, ShaFile
+    from dulwich.objects import ObjectID, RawObjectID, ShaFile
     from dulwich.repo import Repo
 
 __all__ = ["FIRST_FETCH", "PackLimits", "ingest", "maintain", "needs_refetch", "write_loose"]
@@ -49,15 +50,10 @@ __all__ = ["FIRST_FETCH", "PackLimits", "ingest", "maintain", "needs_refetch", "
 # A record's file is at most 256 KiB; a little more lets the rule about records name the file instead.
 FIRST_FETCH = PackLimits(max_objects=20_000, max_object_bytes=(256 << 10) + 4096, max_total_bytes=256 << 20)
 
-# Windows neither replaces nor removes a read-only file.
-_OBJECT_MODE = 0o666 if os.name == "nt" else 0o444
 _KINDS = {1: b"commit", 2: b"tree", 3: b"blob"}
 _LOOSE_LIMIT = 500
 _LOOSE_COMPRESSION = 1  # what git itself uses by default
-_CROWDED = 2_048
 _MAX_PACKS = 32
-# Object names are evenly distributed, so a few of the 256 folders tell how full all of them are.
-_SAMPLE = ("17", "4e", "a3", "d8")
 
 
 def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits) -> int:
@@ -135,29 +131,26 @@ def _write_loose(store: DiskObjectStore, objects: Iterable[tuple[bytes, bytes]],
 
 
 def maintain(repo: Repo) -> None:
-    """Put the loose objects into one pack if there are many, and remove what killed processes left behind.
+    """Remove what killed processes left behind, and pack a little if there is much.
 
     Raises:
-        DamagedClone: an object cannot be read.
+        DamagedClone: a pack cannot be read.
         StateUnusable: the clone's folder cannot be written.
     """
-    store = repo.object_store
     try:
-        _sweep(store)
-        if not _is_crowded(store):
-            return
-        names = sorted(_loose_names(store))
-        store.add_pack_data(len(names), (full_unpacked_object(store[name]) for name in names))
-        for name in names:
-            store.delete_loose_object(name)
+        _sweep(repo.object_store)
+        tend(repo.object_store, durable=False)
     except DAMAGE as error:
-        raise DamagedClone(reason="an object cannot be read") from error
+        raise DamagedClone(reason="a pack cannot be read") from error
     except OSError as error:
         raise _unusable(repo, error) from error
 
 
 def needs_refetch(repo: Repo) -> bool:
-    """Whether there are so many packs that a new clone is the cheapest way to get rid of them."""
+    """Whether there are so many packs that a new clone is the cheapest way to get rid of them.
+
+    It takes 32 fetches of more than 500 objects each: packs that were made here are merged, those that came are not.
+    """
     with suppress(OSError):
         return sum(path.suffix == ".pack" for path in Path(repo.object_store.pack_dir).iterdir()) > _MAX_PACKS
     return False
@@ -193,25 +186,17 @@ def _add_pack(store: DiskObjectStore, file: BinaryIO) -> None:
 
     dulwich's own way of doing that parses each object.
     """
-    _sweep(store)
-    temporary = Path(store.pack_dir, f"tmp_{secrets.token_hex(8)}.pack")
-    try:
-        checksum, entries = _complete(store, file, temporary)
-        path = Path(store.pack_dir, f"pack-{checksum.hex()}")
-        index = temporary.with_suffix(".idx")
-        with index.open("xb") as index_file:
+    with ExitStack() as leftovers:
+        pack, index = (temporary_in(store, suffix, leftovers) for suffix in (".pack", ".idx"))
+        checksum, entries = _complete(store, file, pack)
+        with create(index) as index_file:
             write_pack_index(index_file, entries, checksum, version=2)
-        for source, suffix in ((temporary, ".pack"), (index, ".idx")):
-            source.chmod(_OBJECT_MODE)
-            source.replace(path.with_suffix(suffix))
-    except BaseException:
-        _sweep(store)
-        raise
+        put_in_place(store, {".pack": pack, ".idx": index}, f"pack-{checksum.hex()}", durable=False)
 
 
 def _complete(store: DiskObjectStore, file: BinaryIO, path: Path) -> tuple[bytes, list[tuple[bytes, int, int | None]]]:
     """Copy a pack and append the bases that it lacks; return its checksum and the entries of its index."""
-    with path.open("x+b") as pack:
+    with create(path) as pack:
         file.seek(0)
         shutil.copyfileobj(file, pack)
         pack.seek(0)
@@ -226,14 +211,14 @@ def _complete(store: DiskObjectStore, file: BinaryIO, path: Path) -> tuple[bytes
 
 def _replace(root: Path, path: Path, data: bytes, store: DiskObjectStore, *, durable: bool) -> None:
     temporary = root / f"tmp_obj_{secrets.token_hex(8)}"  # a name that git's own cleaning knows
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
-        with os.fdopen(os.open(temporary, flags, _OBJECT_MODE), "wb") as file:
+        with create(temporary) as file:
             file.write(data)
             file.flush()
             if durable:
                 os.fsync(file.fileno())
         adjust_shared_perm(temporary, store.shared_perm)
+        reached(CrashPoint.OBJECT_WRITTEN)
         temporary.replace(path)
     except PermissionError:
         # Somebody's read-only file on Windows. The content under a name is always the same.
@@ -249,24 +234,12 @@ def _make_folder(folder: Path, store: DiskObjectStore) -> None:
         adjust_shared_perm(folder, store.shared_perm)
 
 
-def _is_crowded(store: DiskObjectStore) -> bool:
-    found = sum(len(list(folder.iterdir())) for name in _SAMPLE if (folder := Path(store.path, name)).is_dir())
-    return found * 256 > _CROWDED * len(_SAMPLE)
-
-
-def _loose_names(store: DiskObjectStore) -> Iterable[ObjectID]:
-    for folder in Path(store.path).iterdir():
-        if len(folder.name) == 2:
-            for path in folder.iterdir():
-                if not path.suffix:
-                    yield ObjectID((folder.name + path.name).encode("ascii"))
-
-
 def _sweep(store: DiskObjectStore) -> None:
     """Remove temporary files and locks of processes that were killed (5)."""
     leftovers = [*Path(store.path).glob("tmp_*"), *Path(store.pack_dir).glob("*.lock")]
     for path in [*leftovers, *Path(store.pack_dir).glob("tmp*")]:
         path.unlink(missing_ok=True)
+    sweep(store, 0.0)
 
 
 def _unusable(repo: Repo, error: OSError) -> StateUnusable | DamagedClone:

@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from collections import Counter
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 
 from peer_relay.errors import DamagedClone, MalformedPack, PeerRelayError, StateUnusable, TooLarge
 from peer_relay.git.packfile import PackLimits, scan_pack
+from peer_relay.git.packing import SLICE_OBJECTS
 from peer_relay.git.packs import FIRST_FETCH, ingest, maintain, needs_refetch, write_loose
 from tests.claims import claim
 from tests.git.building import commit, delta, entry, header, line, pack, raw_pack, varint
@@ -250,6 +252,7 @@ INGEST_SCRIPT = """
 import resource, sys
 from dulwich.refs import Ref
 from dulwich.repo import Repo
+from peer_relay.git.packing import SLICE_OBJECTS
 from peer_relay.git.packs import FIRST_FETCH, ingest
 with Repo(sys.argv[1]) as repo, open(sys.argv[2], "rb") as file:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -296,31 +299,30 @@ def test_a_failed_write_leaves_no_temporary_file(clone: Repo, monkeypatch: pytes
     assert all(each.id in clone.object_store for each in objects)
 
 
-def test_many_loose_objects_are_packed_and_few_are_left_alone(clone: Repo) -> None:
-    objects: list[ShaFile] = [Blob.from_string(b"%d" % number) for number in range(900)]
+def test_many_loose_objects_are_packed_little_by_little_and_few_are_left_alone(clone: Repo) -> None:
+    objects: list[ShaFile] = [Blob.from_string(b"%d" % number) for number in range(500)]
     write_loose(clone.object_store, objects)
     maintain(clone)
-    assert len(stored(clone)) == 900
-    objects += [Blob.from_string(b"%d" % number) for number in range(900, 2_600)]
+    assert len(stored(clone)) == 500
+    objects += [Blob.from_string(b"%d" % number) for number in range(500, 1_500)]
     write_loose(clone.object_store, objects)
     maintain(clone)
-    assert sorted(Path(name).suffix for name in stored(clone)) == [".idx", ".pack"]
+    assert sorted(Counter(Path(name).suffix for name in stored(clone)).items()) == [
+        ("", 1_500 - SLICE_OBJECTS),
+        (".idx", 1),
+        (".pack", 1),
+    ]
     assert all(clone.object_store[each.id] == each for each in objects)
-    run_git("fsck", "--strict", cwd=Path(clone.path))
 
 
-def test_packing_together_stops_at_a_damaged_object_and_keeps_all_files(
-    clone: Repo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("peer_relay.git.packs._CROWDED", 100)
-    objects = [Blob.from_string(b"%d" % number) for number in range(400)]
-    write_loose(clone.object_store, objects)
-    path = Path(clone.object_store.path, objects[7].id[:2].decode(), objects[7].id[2:].decode())
-    path.chmod(0o644)
-    path.write_bytes(b"")
+def test_a_damaged_index_asks_for_a_new_clone(clone: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("peer_relay.git.packing.CROWDED", 0)
+    write_loose(clone.object_store, [Blob.from_string(b"%d" % number) for number in range(400)])
+    for suffix in (".idx", ".pack"):
+        Path(clone.object_store.pack_dir, f"pack-{'0' * 40}{suffix}").write_bytes(b"\xfftOc cut short")
     with pytest.raises(DamagedClone):
         maintain(clone)
-    assert len(stored(clone)) == 400
+    assert len(stored(clone)) == 402
 
 
 def test_maintenance_of_a_clone_that_is_gone_names_its_folder(clone: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
