@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,11 +16,14 @@ from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import StateUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 TEMPORARY_PREFIX = ".tmp-"
+_PATIENCE_S = 0.01
+_BEGINNING = threading.Lock()
+_UNFINISHED: set[Path] = set()
 
 
 @contextlib.contextmanager
@@ -73,8 +77,10 @@ def write_atomically(path: Path, data: bytes, *, mode: int = PRIVATE_FILE, durab
 
     make_folder(path.parent)
     with reported(path):
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
-        temporary = Path(name)
+        with _BEGINNING:
+            handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+            temporary = Path(name)
+            _UNFINISHED.add(temporary)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -88,15 +94,34 @@ def write_atomically(path: Path, data: bytes, *, mode: int = PRIVATE_FILE, durab
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
+        finally:
+            _UNFINISHED.discard(temporary)
         reached(CrashPoint.FILE_NAMED)
         if durable:
             sync_folder(path.parent)
+
+
+def abandon() -> None:
+    """Remove what is not written to its end, and begin nothing more.
+
+    For a process that ends at once, whatever its other threads are writing. May be called from any of them.
+    """
+    _BEGINNING.acquire(timeout=_PATIENCE_S)  # and never released
+    for temporary in list(_UNFINISHED):
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def remove(path: Path) -> None:
     """Remove a file if it is there. After a power cut it may be there again."""
     with reported(path):
         path.unlink(missing_ok=True)
+
+
+def remove_whatever(path: Path) -> None:
+    """Remove a file, or the empty folder in its place, if it is there."""
+    with reported(path), contextlib.suppress(FileNotFoundError):
+        (path.rmdir if path.is_dir() and not path.is_symlink() else path.unlink)()
 
 
 def read_if_there(path: Path) -> bytes | None:
@@ -120,12 +145,6 @@ def names_in(folder: Path) -> list[str]:
         return sorted(path.name for path in folder.iterdir() if not path.name.startswith(TEMPORARY_PREFIX))
     return []
 
-def remove_whatever(path: Path) -> None:
-    """Remove a file, or the empty folder in its place, if it is there."""
-    with reported(path), contextlib.suppress(FileNotFoundError):
-        (path.rmdir if path.is_dir() and not path.is_symlink() else path.unlink)()
-
-
 
 def modified_ms(path: Path) -> int:
     """Return when a file was last modified, in milliseconds since 1970."""
@@ -140,7 +159,9 @@ def set_modified_ms(path: Path, ms: int) -> None:
 
 
 @contextlib.contextmanager
-def lock_file(path: Path, limit_s: float, poll_s: float = 0.05) -> Iterator[bool]:
+def lock_file(
+    path: Path, limit_s: float, poll_s: float = 0.05, gives_up: Callable[[], bool] | None = None
+) -> Iterator[bool]:
     """Hold a lock file, and say whether it was got.
 
     A new lock object each time: one that is shared would let a second thread in, as if it were the first. Its library
@@ -150,6 +171,7 @@ def lock_file(path: Path, limit_s: float, poll_s: float = 0.05) -> Iterator[bool
         path: the file; its folder is there.
         limit_s: how long to wait for somebody else, in seconds.
         poll_s: how often to look meanwhile, in seconds.
+        gives_up: called each time; true when there is no sense in waiting any longer.
 
     Raises:
         StateUnusable: the file cannot be used.
@@ -160,7 +182,7 @@ def lock_file(path: Path, limit_s: float, poll_s: float = 0.05) -> Iterator[bool
     got = True
     with reported(path):
         try:
-            lock.acquire()
+            lock.acquire(cancel_check=gives_up)
         except Timeout:
             got = False
     try:

@@ -13,6 +13,7 @@ operation at a time and never while sleeping. Correctness towards other machines
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import TYPE_CHECKING
 
 from peer_relay import checkpoint, disk
@@ -43,20 +44,26 @@ class LocalState:
         self.asked = Asked(folder / "asked")
         self.clone_folder = folder / "clone"
         self._checkpoint = folder / "checkpoint.json"
+        self._closed = threading.Event()
 
     @contextlib.contextmanager
     def locked(self, deadline: Deadline) -> Iterator[None]:
         """Hold the lock.
 
         Raises:
-            Busy: somebody else held it until the deadline.
+            Busy: somebody else held it until the deadline, or `close` was called.
             StateUnusable: the folder cannot be used.
         """
         disk.make_folder(self.folder)
-        with disk.lock_file(self.folder / "lock", deadline.remaining_s(), _LOCK_POLL_S) as got:
-            if not got:
+        closed = self._closed.is_set
+        with disk.lock_file(self.folder / "lock", deadline.remaining_s(), _LOCK_POLL_S, closed) as got:
+            if not got or closed():
                 raise Busy
             yield
+
+    def close(self) -> None:
+        """Begin nothing more under the lock: who waits for it in another thread waits no longer."""
+        self._closed.set()
 
     def load(self) -> Checkpoint | None:
         """Return the checkpoint, or None if there is none. Needs no lock: the file is replaced whole."""

@@ -268,7 +268,8 @@ class Relay(Decisions):
         return read_standing(self._state.folder, self.me)
 
     def close(self) -> None:
-        """Give back connections and processes; may be called from another thread."""
+        """Give back connections and processes, and begin nothing more; may be called from another thread."""
+        self._state.close()
         self._store.close()
 
     # -- parts --------------------------------------------------------------------------------------------------------

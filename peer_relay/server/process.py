@@ -17,7 +17,7 @@ from mcp_types import (
     ToolAnnotations,
 )
 
-from peer_relay import __version__
+from peer_relay import __version__, disk
 from peer_relay.git.process import end_all
 from peer_relay.server.calls import Calls
 from peer_relay.server.courier import Courier
@@ -91,7 +91,7 @@ async def _serve(mailbox: Mailbox, ending: Ending) -> None:
     server = make_server(Calls(mailbox, receipts, courier.queued))
     with anyio.CancelScope() as scope:
         loop = asyncio.get_running_loop()
-        ending.prepare(stop=lambda: _cancel(loop, scope), close=lambda: _break_off(mailbox))
+        ending.prepare(stop=lambda: _cancel(loop, scope), close=lambda: _break_off(mailbox), clean=disk.abandon)
         async with wire.streams() as (incoming, outgoing), anyio.create_task_group() as tasks:
             tasks.start_soon(courier.run, wire.answered)
             await server.run(incoming, outgoing, server.create_initialization_options())

@@ -53,7 +53,7 @@ def test_an_orderly_end_that_takes_too_long_is_cut_short(exits: Exits, monkeypat
     monkeypatch.setattr(ending, "BOUND_S", 0.001)
     acts: list[str] = []
     subject = Ending()
-    subject.prepare(stop=lambda: acts.append("stop"), close=lambda: acts.append("close"))
+    subject.prepare(stop=lambda: acts.append("stop"), close=lambda: acts.append("close"), clean=lambda: None)
     subject._on_signal(signal.SIGTERM, None)
     assert exits.happened.wait(20)
     assert exits == [0]
