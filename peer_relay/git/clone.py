@@ -6,14 +6,16 @@
    because dulwich's is not safe to share between threads and keeps file descriptors open.
 4. Its own files are replaced whole and without lock files, which a killed process would leave behind.
 5. It is made beside its place and moved there when it is ready, and moved out of its place before it is removed.
+6. Whatever is damaged in it, `DamagedClone` is what comes of it. Nothing outside of it is removed: a clone that is
+   reached through a link, or keeps its objects behind one, is none of ours and is made anew.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
-import zlib
 from itertools import count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -25,18 +27,19 @@ from peer_relay import disk
 from peer_relay.commits import take_apart
 from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import DamagedClone
-from peer_relay.git.packfile import DAMAGE, PackLimits
+from peer_relay.git.careful import NOT_A_REPOSITORY, UNREADABLE, closing, let_go, repository, unpacked
 from peer_relay.git.packs import ingest, maintain, needs_refetch, write_loose
 from peer_relay.git.trees import Draft, files_of, object_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from peer_relay.git.packfile import PackLimits
+
 _LOST = "refs/peer-relay/lost"
-_UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, OSError)
 _NO_COMMIT = "0" * 40
-_NOT_A_REPOSITORY = "it is not a git repository any more"
 _KINDS = {1: "commit", 2: "tree", 3: "blob"}
+_COMMIT_ID = re.compile(rb"[0-9a-f]{40}")
 
 
 class OpenClone:
@@ -64,8 +67,8 @@ class OpenClone:
         """
         try:
             found, content = self._read(object_id_)
-        except _UNREADABLE as error:
-            raise DamagedClone(reason=f"{kind} {object_id_[:12]} cannot be read") from error
+        except UNREADABLE as error:
+            raise DamagedClone(reason=f"{kind} {object_id_[:12]} cannot be read") from let_go(error)
         if object_id(found, content) != object_id_:
             raise DamagedClone(reason=f"{kind} {object_id_[:12]} is not what its id says")
         if found != kind:
@@ -82,8 +85,8 @@ class OpenClone:
             store = self._repo.object_store
             there = os.path.exists(self._loose(commit))  # noqa: PTH110 - as at `_loose`
             return there or store.contains_packed(ObjectID(commit.encode("ascii")))
-        except _UNREADABLE as error:
-            raise DamagedClone(reason="its objects cannot be listed") from error
+        except UNREADABLE as error:
+            raise DamagedClone(reason="its objects cannot be listed") from let_go(error)
 
     def take_in(self, pack: BinaryIO, limits: PackLimits) -> None:
         """Take in what a fetch brought.
@@ -104,11 +107,18 @@ class OpenClone:
 
     @property
     def shallow(self) -> frozenset[bytes]:
-        """The commits that are here without their parents."""
+        """The commits that are here without their parents.
+
+        Raises:
+            DamagedClone: what is noted of them is none. A remote that were told of it would refuse the whole request.
+        """
         try:
-            return frozenset(self._repo.get_shallow())
-        except _UNREADABLE as error:
+            boundary = frozenset(self._repo.get_shallow())
+        except UNREADABLE as error:
             raise DamagedClone(reason="its shallow boundary cannot be read") from error
+        if not all(map(_COMMIT_ID.fullmatch, boundary)):
+            raise DamagedClone(reason="its shallow boundary is not one of commits")
+        return boundary
 
     def set_shallow(self, boundary: frozenset[bytes]) -> None:
         """Replace the shallow boundary.
@@ -148,7 +158,7 @@ class OpenClone:
         """
         path = self._loose(object_id_)
         if os.path.exists(path):  # noqa: PTH110 - as at `_loose`
-            header, _, content = zlib.decompress(Path(path).read_bytes()).partition(b"\0")
+            header, _, content = unpacked(path).partition(b"\0")
             return header.split(b" ")[0].decode("ascii"), content
         number, content = self._repo.object_store.get_raw(ObjectID(object_id_.encode("ascii")))
         return _KINDS[number], content
@@ -180,7 +190,7 @@ class Clone:
             StateUnusable: the folder cannot be used.
         """
         fresh = self._make_if_missing()
-        with contextlib.closing(self._open()) as repo:
+        with closing(self._open()) as repo:
             yield OpenClone(repo, self._remote, fresh=fresh)
 
     def maintain(self) -> None:
@@ -191,7 +201,7 @@ class Clone:
         """
         self._make_if_missing()
         try:
-            with contextlib.closing(self._open()) as repo:
+            with closing(self._open()) as repo:
                 maintain(repo)
                 useless = needs_refetch(repo)
         except DamagedClone:
@@ -212,9 +222,9 @@ class Clone:
             if not os.path.lexists(self.path):
                 return None
             if not (self.path / "HEAD").exists():
-                return _NOT_A_REPOSITORY
+                return NOT_A_REPOSITORY
         try:
-            with contextlib.closing(self._open()) as repo:
+            with closing(self._open()) as repo:
                 return _missing_or_damaged(OpenClone(repo, self._remote, fresh=False), commit)
         except DamagedClone as error:
             return error.reason
@@ -274,7 +284,7 @@ class Clone:
             opened = []
             for path in (self.path, *reversed(aside)):
                 with contextlib.suppress(DamagedClone):
-                    repo = stack.enter_context(contextlib.closing(_repository(path)))
+                    repo = stack.enter_context(closing(repository(path)))
                     opened.append(OpenClone(repo, self._remote, fresh=False))
             yield opened
 
@@ -292,7 +302,9 @@ class Clone:
 
     def _make_if_missing(self) -> bool:
         with disk.reported(self.path):
-            if (self.path / "HEAD").exists():
+            objects = self.path / "objects"
+            is_linked = any(each.is_symlink() for each in (self.path, objects, objects / "pack"))
+            if (self.path / "HEAD").exists() and not is_linked:
                 return False
             self.wipe()
             self._remove_unfinished()
@@ -306,17 +318,13 @@ class Clone:
     def _remove_unfinished(self) -> None:
         """Remove what stands half made or half removed; what a killed process left there goes the same way."""
         with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self._unfinished)
+            if self._unfinished.is_dir() and not self._unfinished.is_symlink():
+                shutil.rmtree(self._unfinished)
+            else:
+                self._unfinished.unlink()
 
     def _open(self) -> Repo:
-        return _repository(self.path)
-
-
-def _repository(path: Path) -> Repo:
-    try:
-        return Repo(str(path))
-    except Exception as error:  # dulwich raises its own, the system's and the configuration parser's
-        raise DamagedClone(reason=_NOT_A_REPOSITORY) from error
+        return repository(self.path)
 
 
 def _missing_or_damaged(clone: OpenClone, commit: str | None) -> str | None:
