@@ -166,7 +166,7 @@ class Copy:
 
 
 class Parcel(Sequence[ShaFile]):
-    """Objects that are read one by one when they are asked for, each after all it refers to.
+    """Objects that are read one by one when they are asked for, the newest commit last.
 
     Args:
         copy: where they are.
@@ -289,8 +289,10 @@ class _Packer:
         pending = [(tree, base)]
         while pending:
             each, before = pending.pop()
-            if each == before or bytes.fromhex(each) in self._kinds:
+            if each == before:
                 continue
+            # One that was noted already is looked at again: a folder may come back as it once was, and each time it
+            # was only compared with the commit before.
             self._note("tree", each)
             there = self._draft.entries(before) if before else {}
             for name, (mode, below) in self._draft.entries(each).items():

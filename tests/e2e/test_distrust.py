@@ -53,8 +53,8 @@ async def test_a_damaged_branch_is_refused_by_name_and_nothing_known_or_queued_i
         bad = ask_with_a_tenth_field(room)
         refused = (
             f"Commit {bad} of the room is refused, and nothing from it on is read: its question is not acceptable (the "
-            "record must not have any other field than the documented ones). Ask your peer who wrote it, and look at "
-            "it with `git show` in a clone of the mailbox."
+            "record must not have any other field than the documented ones). Ask your peer which peer-relay wrote "
+            "it: upgrade the older one, or `peer-relay restore` takes it off."
         )
         assert await his.call("check_questions") == listed | {"note": f"{DATA_NOTE} {refused}"}
         answered = await his.call("answer_question", question_id=question_id, answer="Because.")
@@ -72,14 +72,14 @@ async def test_a_damaged_branch_is_refused_by_name_and_nothing_known_or_queued_i
         run_git("update-ref", "-d", mailbox.branch, cwd=mailbox.repository)
         assert await his.call("check_questions") == NO_QUESTIONS | {
             "note": f"{NO_QUESTIONS['note']} The branch of the room was deleted from the mailbox; the newest commit "
-            f"verified here is {newest}. Ask your peer who did that; nothing new is read until somebody pushes that "
-            "commit back."
+            f"verified here is {newest}. Ask your peer who did that: `peer-relay restore` puts it back from this "
+            "machine's copy, and nothing new is read until then."
         }
         move_branch_to(good)
         assert await his.call("check_questions") == NO_QUESTIONS | {
-            "note": f"{NO_QUESTIONS['note']} The history of the room was rewritten: it no longer contains commit "
-            f"{newest}, which this machine verified. Ask your peer who did that; nothing new is read until somebody "
-            "pushes that commit back."
+            "note": f"{NO_QUESTIONS['note']} The branch of the room shows an older state, commit {good}, and not "
+            f"commit {newest}, which this machine verified. It ends by itself if the host is only catching up; "
+            "otherwise ask your peer, and `peer-relay restore` puts the branch back."
         }
         move_branch_to(newest)
         assert (await his.call("ask_peer", question="All well?"))["status"] == "delivered"

@@ -495,7 +495,7 @@ def test_records_stay_queued_while_the_branch_is_refused_and_go_out_when_it_is_v
     asked = alice.relay.ask("Why?")
     refused = (
         f"Commit {junk} of the room is refused, and nothing from it on is read: it is not in the form of a room's "
-        "commits. Ask your peer who wrote it, and look at it with `git show` in a clone of the mailbox."
+        "commits. Ask your peer who pushed it; `peer-relay restore` takes it off the branch again."
     )
     assert asked == Sent(asked.question_id, delivered=False, notes=(refused, QUEUED))
     for _ in range(2):
@@ -509,7 +509,7 @@ def test_records_stay_queued_while_the_branch_is_refused_and_go_out_when_it_is_v
 
 
 @claim("I6")
-@pytest.mark.parametrize("shape", ["deleted", "rewritten"])
+@pytest.mark.parametrize("shape", ["deleted", "older state"])
 def test_records_stay_queued_while_the_branch_is_gone(
     mailbox: MemoryMailbox, alice: MemoryMachine, time: FakeTime, shape: str
 ) -> None:
