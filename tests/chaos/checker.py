@@ -212,6 +212,45 @@ def views_are_prefixes_that_grow(run: Run) -> Iterator[str]:
         seen[each.machine] = max(seen.get(each.machine, 0), found or 0)
 
 
+def no_question_is_overlooked(run: Run) -> Iterator[str]:
+    """A look that does not say that it is old shows every question that was delivered before it and is open."""
+    delivered, answering = list[Event](), set[tuple[str, str | None]]()
+    at_call: dict[int, int] = {}
+    for each in run.events:
+        if each.kind == ANSWER and each.phase == INVOKED:
+            answering.add((each.peer, each.question_id))
+        elif each.kind == ASK and each.phase == DELIVERED:
+            delivered.append(each)
+        elif each.kind == CHECK_QUESTIONS and each.phase == INVOKED:
+            at_call[each.call] = len(delivered)
+        elif each.kind == CHECK_QUESTIONS and _is_all_of_now(each):
+            shown = {question_id for question_id, _ in each.shown}
+            for asked in delivered[: at_call[each.call]]:
+                known = asked.question_id in shown or (each.peer, asked.question_id) in answering
+                if asked.peer != each.peer and not known:
+                    yield f"{each.session} was not shown question {asked.question_id}, which had been delivered"
+
+
+def no_answer_is_overlooked(run: Run) -> Iterator[str]:
+    """A look that does not say that it is old shows every answer that was delivered before it and never shown there."""
+    asked_on: dict[str | None, str] = {}
+    waiting: dict[str, set[str | None]] = {}
+    at_call: dict[int, set[str | None]] = {}
+    for each in run.events:
+        if each.kind == ASK and each.phase in (DELIVERED, QUEUED):
+            asked_on[each.question_id] = each.machine
+        elif each.kind == ANSWER and each.phase == DELIVERED and each.question_id in asked_on:
+            waiting.setdefault(asked_on[each.question_id], set()).add(each.question_id)
+        elif each.kind == CHECK_ANSWERS and each.phase == INVOKED:
+            at_call[each.call] = set(waiting.get(each.machine, ()))
+        elif each.kind == CHECK_ANSWERS and each.phase == RETURNED:
+            shown = {question_id for question_id, _ in each.shown}
+            unseen = at_call[each.call] & waiting.get(each.machine, set()) - shown
+            if _is_all_of_now(each) and unseen:
+                yield f"{each.session} was not shown the answers to {sorted(map(str, unseen))}, which were delivered"
+            waiting.get(each.machine, set()).difference_update(shown)
+
+
 def every_answer_reaches_its_asker(run: Run) -> Iterator[str]:
     """An answer is shown on the machine that asked, at least once, and counts as read only as I7 says.
 
@@ -254,6 +293,8 @@ RULES: tuple[Callable[[Run], Iterable[str]], ...] = (
     questions_keep_their_order,
     what_is_shown_is_what_was_written,
     views_are_prefixes_that_grow,
+    no_question_is_overlooked,
+    no_answer_is_overlooked,
     every_answer_reaches_its_asker,
     every_call_ends_in_time,
 )
@@ -263,6 +304,10 @@ def check(events: Sequence[Event], stored: Sequence[Stored], left: Mapping[str, 
     """Return every broken promise of a run."""
     run = Run(events, stored, left)
     return [Finding(rule.__name__, what) for rule in RULES for what in rule(run)]
+
+
+def _is_all_of_now(each: Event) -> bool:
+    return each.phase == RETURNED and not each.stale and each.more == 0
 
 
 def _asked_where(run: Run) -> Iterator[tuple[str, str]]:

@@ -39,6 +39,7 @@ class Event:
         text: what is asked or answered, different in every call.
         question_id: which question is answered, or which one a question became.
         shown: what a check returned, as pairs of a question's id and a text.
+        more: how many more it says there are.
         view: what `log` showed, as pairs of a question's id and whether it is answered.
         stale: the result is what was known before, and says so.
         reason: the sentence of a refusal.
@@ -58,6 +59,7 @@ class Event:
     text: str | None = None
     question_id: str | None = None
     shown: tuple[tuple[str, str], ...] = ()
+    more: int = 0
     view: tuple[tuple[str, bool], ...] | None = None
     stale: bool = False
     reason: str = ""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.chaos.mailboxes import Door
+
 DISK_BYTES = 192 << 20
 """More than peer-relay keeps free for a fetch, and little enough to be filled in no time."""
 
@@ -29,6 +31,7 @@ class Machine:
         peer: whose it is.
         home: its `PEER_RELAY_HOME`.
         clock: the file that says how far its clock is off, in nanoseconds.
+        door: its entrance to the mailbox.
         has_disk: whether `home` is a small disk of its own, which can be filled.
     """
 
@@ -36,6 +39,7 @@ class Machine:
     peer: str
     home: Path
     clock: Path
+    door: Door
     has_disk: bool
 
     def set_clock(self, nanoseconds: int) -> None:
@@ -98,18 +102,18 @@ class Machine:
             yield entry, record.get("question") or record["answer"]
 
 
-def make_machine(folder: Path, name: str, *, with_disk: bool) -> Machine:
-    """Make a machine in a folder of its own.
+def make_machine(folder: Path, name: str, door: Door) -> Machine:
+    """Make a machine in a folder of its own, with a disk of its own if this process may mount one.
 
     Args:
         folder: where its folder is made.
         name: such as `alice/0`.
-        with_disk: give it a disk of its own, if this process may.
+        door: its entrance to the mailbox.
     """
     own = folder / name.replace("/", "-")
     home = own / "home"
     home.mkdir(parents=True)
-    machine = Machine(name, name.partition("/")[0], home, own / "clock", with_disk and _mount(home))
+    machine = Machine(name, name.partition("/")[0], home, own / "clock", door, _mount(home))
     machine.set_clock(0)
     return machine
 

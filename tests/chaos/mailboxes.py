@@ -19,51 +19,100 @@ if TYPE_CHECKING:
 TRANSPORTS = ("path", "http", "ssh")
 
 
+class Door(Protocol):
+    """One machine's entrance to the mailbox.
+
+    Attributes:
+        remote: the mailbox's address for this machine.
+    """
+
+    remote: str
+
+    async def shut(self, rng: random.Random) -> str:
+        """Let this machine in no more, and say how."""
+        ...
+
+    async def open(self) -> None:
+        """Let it in again."""
+        ...
+
+
 class Way(Protocol):
     """How the machines reach the mailbox.
 
     Attributes:
         repository: the mailbox, for plain git.
-        remote: its address.
         environment: the variables that are needed to reach it.
         has_server: whether there is a server that can be restarted.
     """
 
     repository: Path
-    remote: str
     environment: dict[str, str]
     has_server: bool
 
-    async def cut(self, rng: random.Random) -> str:
-        """Make the mailbox unreachable, and say how."""
-        ...
-
-    async def mend(self) -> None:
-        """Make it reachable again."""
+    async def door(self, number: int) -> Door:
+        """Make an entrance for a machine, closed for good at the end of the run."""
         ...
 
     async def restart(self) -> None:
         """End the server in the middle of whatever it does, and start it again."""
         ...
 
+    async def vanish(self) -> None:
+        """Make the mailbox unreachable for everybody, without their doors."""
+        ...
 
-class LocalPath:
+    async def come_back(self) -> None:
+        """Make it reachable again."""
+        ...
+
+
+class LinkDoor:
+    """A link to the repository, which can be taken away."""
+
+    def __init__(self, link: Path, repository: Path) -> None:
+        self.remote = str(link)
+        self._link = link
+        self._repository = repository
+        link.symlink_to(repository)
+
+    async def shut(self, rng: random.Random) -> str:  # noqa: ARG002 - a gate has more than one way
+        """Take the link away."""
+        self._link.unlink()
+        return "no link"
+
+    async def open(self) -> None:
+        """Put it back.
+
+        Raises:
+            OSError: something else was made in its place.
+        """
+        self._link.symlink_to(self._repository)
+
+
+class LocalWay:
     """A repository on this machine, which can be moved away."""
 
     has_server = False
 
     def __init__(self, repository: Path) -> None:
         self.repository = repository
-        self.remote = str(repository)
         self.environment: dict[str, str] = {}
         self._away = repository.with_name("away.git")
 
-    async def cut(self, rng: random.Random) -> str:  # noqa: ARG002 - the servers' ways differ
+    async def door(self, number: int) -> Door:
+        """Make a link to it."""
+        return LinkDoor(self.repository.with_name(f"link-{number}.git"), self.repository)
+
+    async def restart(self) -> None:
+        """There is no server."""
+        raise NotImplementedError
+
+    async def vanish(self) -> None:
         """Move it away."""
         self.repository.rename(self._away)
-        return "the repository is moved away"
 
-    async def mend(self) -> None:
+    async def come_back(self) -> None:
         """Move it back; whatever was made in its place is no mailbox.
 
         Raises:
@@ -75,10 +124,6 @@ class LocalPath:
             self.repository.rename(self.repository.with_name(f"impostor-{time.monotonic_ns()}.git"))
             self._away.rename(self.repository)
             raise
-
-    async def restart(self) -> None:
-        """There is no server."""
-        raise NotImplementedError
 
 
 class LossyGate(Gate):
@@ -119,40 +164,16 @@ class LossyGate(Gate):
             sink.write_eof()
 
 
-class Served:
-    """A repository behind a server and a gate.
+class GateDoor:
+    """A gate in front of the server."""
 
-    Args:
-        repository: the mailbox.
-        gate: in front of the server.
-        remote: the address, through the gate.
-        environment: the variables that are needed to reach it.
-        started: the processes of the server, which belong to whoever started them.
-        stale: files that a server which is killed leaves, and that would stop or mislead the next start.
-    """
-
-    has_server = True
-
-    def __init__(
-        self,
-        *,
-        repository: Path,
-        gate: LossyGate,
-        remote: str,
-        environment: dict[str, str],
-        started: list[subprocess.Popen[bytes]],
-        stale: list[Path],
-    ) -> None:
-        self.repository = repository
+    def __init__(self, gate: LossyGate, remote: str) -> None:
         self.remote = remote
-        self.environment = environment
         self._gate = gate
-        self._started = started
-        self._stale = stale
 
-    async def cut(self, rng: random.Random) -> str:
+    async def shut(self, rng: random.Random) -> str:
         """Shut the gate, say nothing behind it, or withhold the answers."""
-        how = rng.choice(("refused", "silent", "withheld"))
+        how = rng.choice(("refused", "silent", "withheld", "withheld"))
         if how == "refused":
             await self._gate.shut()
         elif how == "silent":
@@ -161,9 +182,54 @@ class Served:
             self._gate.withhold()
         return how
 
-    async def mend(self) -> None:
+    async def open(self) -> None:
         """Open the gate."""
         await self._gate.open()
+
+
+class ServedWay:
+    """A repository behind a real git server, with a gate for each machine.
+
+    Args:
+        server: the server.
+        started: its processes, which belong to whoever started them.
+    """
+
+    has_server = True
+
+    def __init__(self, server: servers.HttpServer | servers.SshServer, started: list[subprocess.Popen[bytes]]) -> None:
+        self.repository = server.create("mailbox.git")
+        self.environment = {} if isinstance(server, servers.HttpServer) else {"GIT_SSH_COMMAND": server.ssh_command}
+        self.gates: list[LossyGate] = []
+        self._server = server
+        self._folder = server.root.parent
+        self._started = started
+        is_http = isinstance(server, servers.HttpServer)
+        self._stale = [self._folder / name for name in (("fcgi", "nginx.pid") if is_http else ("sshd.pid",))]
+
+    async def door(self, number: int) -> Door:  # noqa: ARG002 - a gate needs no name
+        """Make a gate to it."""
+        server, gate = self._server, LossyGate(self._server.port)
+        await gate.open()
+        self.gates.append(gate)
+        if isinstance(server, servers.HttpServer):
+            address = server.url(self.repository, access="public")
+        else:
+            address, known = server.url(self.repository), self._folder / "known"
+            line = known.read_text().splitlines()[0]
+            with known.open("a") as file:
+                file.write(line.replace(f":{server.port} ", f":{gate.port} ") + "\n")
+        return GateDoor(gate, address.replace(f":{server.port}/", f":{gate.port}/"))
+
+    async def vanish(self) -> None:
+        """Shut all gates."""
+        for gate in self.gates:
+            await gate.shut()
+
+    async def come_back(self) -> None:
+        """Open all gates."""
+        for gate in self.gates:
+            await gate.open()
 
     async def restart(self) -> None:
         """End all processes of the server and start them again, on the same port."""
@@ -191,7 +257,7 @@ async def way_to(transport: str, folder: Path) -> AsyncIterator[Way]:
         folder: for a repository at a path.
     """
     if transport == "path":
-        yield LocalPath(servers.create_repository(folder / "mailbox.git"))
+        yield LocalWay(servers.create_repository(folder / "mailbox.git"))
         return
     processes: list[list[subprocess.Popen[bytes]]] = []
 
@@ -200,31 +266,8 @@ async def way_to(transport: str, folder: Path) -> AsyncIterator[Way]:
         return servers._start_nginx(folder, started) if transport == "http" else servers._start_sshd(folder, started)
 
     with contextlib.contextmanager(servers._serve)(start) as server:
-        gate = LossyGate(server.port)
-        await gate.open()
+        way = ServedWay(server, processes[0])
         try:
-            yield _served(server, gate, processes[0])
+            yield way
         finally:
-            await gate.shut()
-
-
-def _served(
-    server: servers.HttpServer | servers.SshServer, gate: LossyGate, started: list[subprocess.Popen[bytes]]
-) -> Served:
-    repository, folder = server.create("mailbox.git"), server.root.parent
-    environment: dict[str, str] = {}
-    if isinstance(server, servers.HttpServer):
-        address, stale = server.url(repository, access="public"), [folder / "fcgi", folder / "nginx.pid"]
-    else:
-        address, stale = server.url(repository), [folder / "sshd.pid"]
-        environment["GIT_SSH_COMMAND"] = server.ssh_command
-        known = folder / "known"
-        known.write_text(known.read_text() + known.read_text().replace(f":{server.port} ", f":{gate.port} "))
-    return Served(
-        repository=repository,
-        gate=gate,
-        remote=address.replace(f":{server.port}/", f":{gate.port}/"),
-        environment=environment,
-        started=started,
-        stale=stale,
-    )
+            await way.vanish()

@@ -29,8 +29,9 @@ _YEAR_2099_NS = 4_070_908_800 * 10**9
 _CLOCKS = ("+24 h", "-24 h", "1970", "2099")
 
 KILL, KILL_EARLY, PAUSE = "kill", "kill during start", "pause"
+KILL_IN_CALL, KILL_WHEN_SHOWN = "kill while sending", "kill after showing"
 CLONE, CHECKPOINT, DISK, CLOCK = "clone deleted", "checkpoint deleted", "disk full", "clock moved"
-CUT, RESTART = "network cut", "git server restarted"
+CUT, PART, RESTART = "mailbox away", "machine cut off", "git server restarted"
 
 
 class Nemesis:
@@ -63,6 +64,8 @@ class Nemesis:
         near: dict[str, Fault] = {
             KILL: self._kill,
             KILL_EARLY: self._kill_early,
+            KILL_IN_CALL: self._kill_in_call,
+            KILL_WHEN_SHOWN: self._kill_when_shown,
             PAUSE: self._pause,
             CLONE: self._delete_clone,
             CHECKPOINT: self._delete_checkpoint,
@@ -70,7 +73,9 @@ class Nemesis:
         }
         if any(machine.has_disk for machine in machines):
             near[DISK] = self._fill_disk
-        far: dict[str, Fault] = {CUT: self._cut} | ({RESTART: self._restart} if way.has_server else {})
+        far: dict[str, Fault] = {CUT: self._cut, PART: self._part}
+        if way.has_server:
+            far[RESTART] = self._restart
         self.kinds = tuple({name: act for name, act in kinds.items() if name not in left_out} for kinds in (near, far))
 
     async def rage(self, is_over: Callable[[], bool]) -> None:
@@ -104,6 +109,16 @@ class Nemesis:
         note(f"{session.name} after {session.doom_s:.2f} s")
         if session.server is not None:
             session.server.kill()
+
+    async def _kill_in_call(self, rng: random.Random, note: Note) -> None:
+        session = rng.choice(self._sessions)
+        session.doom_in_call_s = rng.choice((0.0, 0.005, 0.01, 0.02, 0.05, 0.2, 1.0)) * rng.uniform(0.5, 1.0)
+        note(f"{session.name} after {session.doom_in_call_s * 1000:.0f} ms")
+
+    async def _kill_when_shown(self, rng: random.Random, note: Note) -> None:
+        session = rng.choice(self._sessions)
+        session.is_doomed_by_answers = True
+        note(session.name)
 
     async def _pause(self, rng: random.Random, note: Note) -> None:
         session, seconds = rng.choice(self._sessions), rng.uniform(0.2, 4.0)
@@ -145,18 +160,32 @@ class Nemesis:
     # -- the way ------------------------------------------------------------------------------------------------------
 
     async def _cut(self, rng: random.Random, note: Note) -> None:
-        how = await self._way.cut(rng)
-        note(how)
+        await self._way.vanish()
+        note("")
         try:
-            # Now and then for longer than a call may take.
-            await asyncio.sleep(rng.choice((0.1, 0.2, 0.2, 0.5, 0.5, 1.0, 2.0, 6.0)))
+            await _for_a_while(rng)
         finally:
-            await self._way.mend()
+            await self._way.come_back()
         await asyncio.sleep(rng.uniform(0.0, 3.0))
+
+    async def _part(self, rng: random.Random, note: Note) -> None:
+        machine = rng.choice(self._machines)
+        how = await machine.door.shut(rng)
+        note(f"{machine.name}: {how}")
+        try:
+            await _for_a_while(rng)
+        finally:
+            await machine.door.open()
+        await asyncio.sleep(rng.uniform(0.0, 2.0))
 
     async def _restart(self, _rng: random.Random, note: Note) -> None:
         note("")
         await self._way.restart()
+
+
+async def _for_a_while(rng: random.Random) -> None:
+    """Let some time pass, now and then more than a call may take."""
+    await asyncio.sleep(rng.choice((0.1, 0.2, 0.2, 0.5, 0.5, 1.0, 2.0, 6.0)))
 
 
 def _shift_ns(to: str) -> int:

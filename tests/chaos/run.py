@@ -39,6 +39,10 @@ CALM_LIMIT_S = 120.0
 """How long it may take at the end until everything has arrived and was read."""
 
 
+SHOWN = 300
+"""How many characters of a finding are printed; the history has all of it."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a run is to be.
@@ -98,7 +102,7 @@ class Outcome:
 
     def __str__(self) -> str:
         """Say what was found and how to see it again."""
-        found = "\n".join(f"  {each.rule}: {each.what}" for each in self.findings[:40])
+        found = "\n".join(f"  {each.rule}: {each.what[:SHOWN]}" for each in self.findings[:40])
         return f"{len(self.findings)} findings; the history is in {self.kept}; again: {self.plan.again}\n{found}"
 
 
@@ -133,7 +137,7 @@ async def _run(plan: Plan, folder: Path) -> Outcome:
         token = _open_room(way, folder)
         environment = _environment(plan, way, token, folder)
         circumstances = Circumstances(recorder, environment, frozenset([token]), folder, TIMEOUT_S)
-        cast = _cast(plan, way, circumstances, folder, stack)
+        cast = await _cast(plan, way, circumstances, stack)
         await _rage(plan, cast)
         await _calm(cast)
         stored = stored_in(way.repository, token)
@@ -166,21 +170,21 @@ def _environment(plan: Plan, way: Way, token: str, folder: Path) -> dict[str, st
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "LANG": "C.UTF-8",
-        "PEER_RELAY_REMOTE": way.remote,
         "PEER_RELAY_ROOM_TOKEN": token,
         "CHAOS_SABOTAGE": plan.sabotage,
     }
     return {**own, **way.environment}
 
 
-def _cast(plan: Plan, way: Way, circumstances: Circumstances, folder: Path, stack: AsyncExitStack) -> _Cast:
+async def _cast(plan: Plan, way: Way, circumstances: Circumstances, stack: AsyncExitStack) -> _Cast:
     """Make the machines and sessions: a peer with several processes has two machines, or by every third seed one."""
     count = 1 if plan.processes == 1 or plan.seed % 3 == 0 else 2
-    machines, sessions = [], []
+    machines, sessions = list[Machine](), list[Session]()
     for peer in PEERS:
         own = []
         for number in range(count):
-            machine = make_machine(folder, f"{peer}/{number}", with_disk=True)
+            door = await way.door(len(machines) + number)
+            machine = make_machine(circumstances.folder, f"{peer}/{number}", door)
             stack.callback(remove_disk, machine)
             own.append(machine)
         machines += own

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 
 
 def forget_before_the_push() -> None:
-    """Take a record out of the outbox before it was pushed, and so lose what is not pushed after all."""
+    """Have a record out of the outbox while it is pushed, and so lose it if the process ends in that moment."""
     publish = Delivery._publish
 
     def careless(self: Delivery, plan: Any, known: Any, run: Any) -> Any:
         for entry in plan.entries:
             self._state.outbox.remove(entry)
-        return publish(self, plan, known, run)
+        try:
+            return publish(self, plan, known, run)
+        finally:
+            for entry in plan.entries:
+                if entry.name not in run.delivered:
+                    self._state.outbox.save(entry)
 
     Delivery._publish = careless  # type: ignore[method-assign]
 

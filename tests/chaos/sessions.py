@@ -64,6 +64,7 @@ class Circumstances:
     def variables(self, machine: Machine) -> dict[str, str]:
         """Return all variables of a process on a machine."""
         own = {
+            "PEER_RELAY_REMOTE": machine.door.remote,
             "PEER_RELAY_PEER_ID": machine.peer,
             "PEER_RELAY_HOME": str(machine.home),
             "PEER_RELAY_TIMEOUT": f"{self.timeout_s:g}",
@@ -79,6 +80,13 @@ class Session:
         name: such as `alice/0/3`.
         machine: where it is.
         circumstances: of the run.
+
+    Attributes:
+        server: the process, if there is one.
+        doom_s: how many seconds after its start the next server is killed, ready or not.
+        doom_in_call_s: how many seconds after the next question or answer is handed in the server is killed.
+        is_doomed_by_answers: whether the server is killed as soon as it has shown an answer.
+        was_refused: whether the last record was.
     """
 
     def __init__(self, name: str, machine: Machine, circumstances: Circumstances) -> None:
@@ -86,6 +94,8 @@ class Session:
         self.machine = machine
         self.server: Server | None = None
         self.doom_s: float | None = None
+        self.doom_in_call_s: float | None = None
+        self.is_doomed_by_answers = False
         self.was_refused = False
         self._circumstances = circumstances
         self._recorder = circumstances.recorder
@@ -93,10 +103,7 @@ class Session:
         self._incarnation = 0
 
     async def ready(self) -> None:
-        """Have a server that runs.
-
-        If `doom_s` is set, the next server is killed so many seconds after it was started, ready or not.
-        """
+        """Have a server that runs."""
         while self.server is None or not self.server.runs:
             await self._bury()
             self._incarnation = next(self._incarnations)
@@ -137,6 +144,9 @@ class Session:
     async def answers(self, wait_s: int = 0) -> int | None:
         """Look for answers; return how many there are, or None if that is not known."""
         content = await self._look(CHECK_ANSWERS, "answers", "answer", wait_s)
+        if content and content["answers"] and self.is_doomed_by_answers and self.server is not None:
+            self.is_doomed_by_answers = False
+            self.server.kill()
         return None if content is None else len(content["answers"]) + content["more"]
 
     async def end(self) -> None:
@@ -169,6 +179,9 @@ class Session:
         if wait_s:
             arguments["wait_seconds"] = wait_s
         patience_s = self._limit(wait_s) + PATIENCE_S
+        if self.doom_in_call_s is not None and kind in (ASK, ANSWER):
+            asyncio.get_running_loop().call_later(self.doom_in_call_s, self.server.kill)
+            self.doom_in_call_s = None
         try:
             return await self.server.call(TOOLS[kind], patience_s, **arguments)
         except Gone:
@@ -201,6 +214,7 @@ class Session:
             REFUSED if reply.content is None else RETURNED,
             call=call,
             shown=tuple((each["question_id"], each[text]) for each in items),
+            more=reply.content["more"] if reply.content else 0,
             stale=reply.content is not None and "This result is what was known at" in reply.content["note"],
             reason=reply.sentence,
             seconds=round(reply.seconds, 3),
