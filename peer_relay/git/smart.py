@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 MAX_LISTING_BYTES = 16 << 20
 _MAX_SAID_BYTES = 16 << 10
 _COMMIT_ID = re.compile(rb"[0-9a-f]{40}")
-_NOT_GIT: Final = "its answer is not git's protocol"
+NOT_GIT: Final = "its answer is not git's protocol"
 # How dulwich's GitProtocolError begins when it is about framing and not about what the remote said.
 _GARBLED = re.compile(
     r"Invalid pkt-line length|Length of pkt|unexpected (first line|number of packets)|unknown command|"
@@ -293,10 +293,14 @@ class SmartTransport(ABC):
             return OutcomeUnknown(remote=self.remote, reason=reason)
         return DeadlineExceeded(remote=self.remote, seconds=seconds) if operation.late else failure
 
+    def _nonsense(self, act: str) -> TransportError:  # noqa: ARG002 - for subclasses that know more
+        """Return the error for an answer that is not git's protocol."""
+        return NotAGitServer(remote=self.remote, reason=NOT_GIT)
+
     def _failure(self, error: Exception, act: str) -> TransportError:
         words = self._last_words() or ("" if isinstance(error, HangupException) else _text(error))
         if not isinstance(error, GitProtocolError | OSError) or _GARBLED.match(words):
-            return NotAGitServer(remote=self.remote, reason=_NOT_GIT)
+            return self._nonsense(act)
         return contact_failure(self.remote, act, words, self._secrets())
 
 

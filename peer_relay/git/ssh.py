@@ -27,9 +27,10 @@ from typing import TYPE_CHECKING
 from dulwich.client import TraditionalGitClient
 from dulwich.protocol import Protocol
 
-from peer_relay.errors import Unreachable
+from peer_relay.errors import NotAGitServer, TransportError, Unreachable
 from peer_relay.git import process
-from peer_relay.git.smart import SmartTransport
+from peer_relay.git.outcomes import contact_failure
+from peer_relay.git.smart import NOT_GIT, SmartTransport
 from peer_relay.git.words import clean, last_lines
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from peer_relay.git.remote import Remote
     from peer_relay.git.smart import Operation
 
+_GREETING_ADVICE = "Check the address, and that the shell of that account prints nothing of its own."
 _GRACE_S = 1.0
 _STDERR_BYTES = 8192
 _STDERR_LINES = 6
@@ -90,6 +92,14 @@ class SshTransport(SmartTransport):
     def _last_words(self) -> str:
         return self._call.words if self._call is not None else ""
 
+    def _nonsense(self, act: str) -> TransportError:
+        """Return the error for an answer that ends in the middle, or that something else stands in front of."""
+        if self._call is None or not self._call.broke_off:
+            return NotAGitServer(remote=self.remote, reason=NOT_GIT, advice=_GREETING_ADVICE)
+        if self._call.words:
+            return contact_failure(self.remote, act, self._call.words)
+        return Unreachable(remote=self.remote, reason="the connection broke off")
+
 
 class _Call:
     """One run of ssh."""
@@ -98,6 +108,7 @@ class _Call:
         self, remote: Remote, environment: NetworkEnvironment, operation: Operation, stderr: IO[bytes]
     ) -> None:
         self.words = ""
+        self.broke_off = False
         self.method: str | None = None
         self._argv = environment.ssh_command or ("ssh",)
         self._remote = remote
@@ -142,6 +153,7 @@ class _Call:
             stdin.flush()
             data = stdout.read(size)
             self._operation.spend(len(data))
+            self.broke_off = len(data) < size
             return data
 
         return Protocol(read, stdin.write)

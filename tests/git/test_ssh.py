@@ -349,7 +349,7 @@ def test_a_greeting_on_standard_output_is_not_gits_protocol(tmp_path: Path) -> N
     error = failure(lambda: transport_to("me@host:x", script).read_ref(REF, deadline()))
     assert str(error) == (
         "What answered at me@host:x is not a git repository that peer-relay can use (its answer is not git's "
-        "protocol). Check the address, and whether the network shows a login page of its own."
+        "protocol). Check the address, and that the shell of that account prints nothing of its own."
     )
 
 
