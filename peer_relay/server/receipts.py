@@ -35,10 +35,14 @@ class Receipts:
         self._results = 0
 
     def show(self, request_id: RequestId, question_ids: Iterable[str]) -> None:
-        """Note which answers the result of a request, about to be written, shows."""
+        """Note which answers the result of a request, about to be written, shows.
+
+        Of two requests that are under way with one id neither confirms anything: nobody knows which result is whose.
+        """
         with self._lock:
-            if str(request_id) not in self._cancelled:
-                self._shown[str(request_id)] = frozenset(question_ids)
+            key = str(request_id)
+            if key not in self._cancelled:
+                self._shown[key] = NOTHING if key in self._shown else frozenset(question_ids)
 
     @contextlib.contextmanager
     def last_byte_of(self, request_id: RequestId) -> Iterator[None]:

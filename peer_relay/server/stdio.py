@@ -6,6 +6,7 @@
 3. Reading and writing have a thread each, so neither waits for a tool call.
 4. Text is passed on as it is or refused, never repaired: a request that is not valid JSON-RPC but has an id is answered
    with an error, and any other line that is no message is dropped.
+5. Reading never waits for a client that does not read: so the end of input is noticed whatever is still to be written.
 
 It takes the place of the SDK's `stdio_server`, which does not tell when a line was read or a result written.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import anyio
@@ -32,10 +34,13 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
+from peer_relay.server.lines import Lines
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from io import BufferedReader
 
+    from anyio.abc import TaskGroup
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
     from peer_relay.server.receipts import Receipts
@@ -51,11 +56,16 @@ _GRACE_S = 0.04
 def claim_standard_streams() -> tuple[BufferedReader, BinaryIO]:
     """Take standard input and output away from everybody else in this process and its children.
 
+    They block from then on: a client may have made them otherwise, and then nothing to read looks like the end.
+
     Returns:
         The wire's own ends. File descriptor 0 is empty from then on, and 1 is the same as 2.
     """
     source = os.fdopen(os.dup(0), "rb")
     sink = os.fdopen(os.dup(1), "wb")
+    if sys.platform != "win32":
+        for stream in (source, sink):
+            os.set_blocking(stream.fileno(), True)
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
     try:
@@ -96,8 +106,7 @@ class Wire:
         self._receipts = receipts
         self._confirm = confirm
         self._on_end = on_end
-        self._rest = b""
-        self._rest_began = 0
+        self._lines = Lines()
         self._unanswered: dict[str, str] = {}
         self._settled = anyio.Event()
         self._reading = anyio.CapacityLimiter(1)
@@ -109,28 +118,31 @@ class Wire:
         to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](0)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._read_into, to_server)
+            tasks.start_soon(self._read_into, to_server, tasks)
             tasks.start_soon(self._write_from, from_server)
             yield incoming, outgoing
 
-    async def _read_into(self, server: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+    async def _read_into(self, server: MemoryObjectSendStream[SessionMessage | Exception], tasks: TaskGroup) -> None:
         async with server:
             with contextlib.suppress(anyio.BrokenResourceError, OSError):
                 while (messages := await self._in_thread(self._reading, self._read)) is not None:
                     for message in messages:
-                        await self._pass_on(message, server)
+                        if isinstance(message, JSONRPCError):
+                            tasks.start_soon(self._refuse, message)
+                        else:
+                            self._expect_answer(message.message)
+                            await server.send(message)
             await self._settle()
 
-    async def _pass_on(
-        self, message: SessionMessage | JSONRPCError, server: MemoryObjectSendStream[SessionMessage | Exception]
-    ) -> None:
-        """Give a message to the server, or a refusal to the client."""
-        if isinstance(message, JSONRPCError):
-            await self._in_thread(self._writing, self._write, message)
-            return
-        if isinstance(message.message, JSONRPCRequest):
-            self._unanswered[str(message.message.id)] = message.message.method
-        await server.send(message)
+    async def _refuse(self, refusal: JSONRPCError) -> None:
+        with contextlib.suppress(OSError):  # the client reads no more
+            await self._in_thread(self._writing, self._write, refusal)
+
+    def _expect_answer(self, message: JSONRPCMessage) -> None:
+        if isinstance(message, JSONRPCRequest):
+            self._unanswered[str(message.id)] = message.method
+        elif (cancelled := _cancelled_by(message)) is not None:
+            self._unanswered.pop(str(cancelled), None)
 
     async def _settle(self) -> None:
         """Let what was asked before the end of input be answered, for a moment."""
@@ -160,17 +172,10 @@ class Wire:
     def _read(self) -> list[SessionMessage | JSONRPCError] | None:
         """Wait for the next bytes; return the messages that they complete, or None at the end of input."""
         chunk = self._source.read1(_CHUNK_BYTES)
-        moment = self._receipts.moment()
         if not chunk:
             self._on_end()
             return None
-        if not self._rest:
-            self._rest_began = moment
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        messages = []
-        for line in lines:
-            messages.append(self._take(line, self._rest_began))
-            self._rest_began = moment
+        messages = [self._take(line, began) for line, began in self._lines.feed(chunk, self._receipts.moment())]
         return [message for message in messages if message is not None]
 
     def _take(self, line: bytes, moment: int) -> SessionMessage | JSONRPCError | None:
@@ -196,10 +201,8 @@ class Wire:
             arrived = self._receipts.request_read(message.id, moment)
             if arrived:
                 self._confirm(arrived)
-        elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
-            request_id = (message.params or {}).get("requestId")
-            if isinstance(request_id, int | str):
-                self._receipts.cancelled(request_id)
+        elif (cancelled := _cancelled_by(message)) is not None:
+            self._receipts.cancelled(cancelled)
 
     def _write(self, message: JSONRPCMessage) -> None:
         """Write one message as one line of ASCII, in which no client can find a line end of another kind."""
@@ -215,6 +218,14 @@ class Wire:
     def _end_line(self) -> None:
         self._sink.write(b"\n")
         self._sink.flush()
+
+
+def _cancelled_by(message: JSONRPCMessage) -> int | str | None:
+    """Return the id of the request that a notification cancels."""
+    if not isinstance(message, JSONRPCNotification) or message.method != "notifications/cancelled":
+        return None
+    request_id = (message.params or {}).get("requestId")
+    return request_id if isinstance(request_id, int | str) else None
 
 
 def _refusal(content: object) -> JSONRPCError | None:

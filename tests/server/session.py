@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -9,9 +10,12 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tests.server.fake_relay import PATIENCE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,26 +38,35 @@ INITIALIZE = request(
 INITIALIZED = notification("notifications/initialized")
 
 
-class Session:
-    """A server under test. Use it in a `with` block, which kills what a test left running."""
+class Client:
+    """The client of a server under test. Use it in a `with` block, which kills what a test left running.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        argv: starts the server.
+        environ: the server's environment, by default the test's own.
+        reads: whether standard output is read from the beginning; otherwise from the first wait for an answer.
+        stdin: what the server gets for its standard input, by default a pipe.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str | Path],
+        environ: Mapping[str, str] | None = None,
+        *,
+        reads: bool = True,
+        stdin: int = subprocess.PIPE,
+    ) -> None:
         self.lines: list[str] = []
         self._inbox: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._messages: list[dict[str, Any]] = []
         self._stderr: list[str] = []
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("serve_fake.py")), str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=ROOT,
-            text=True,
-            encoding="utf-8",
+            argv, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=environ
         )
-        self._threads = [threading.Thread(target=each) for each in (self._read_stdout, self._read_stderr)]
-        for thread in self._threads:
-            thread.start()
+        self._threads = [threading.Thread(target=self._read_stderr)]
+        self._threads[0].start()
+        if reads:
+            self.read()
 
     def __enter__(self) -> Self:
         return self
@@ -61,7 +74,7 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait(PATIENCE_S)
-        self._stdin.close()
+        self.end_input()
         for thread in self._threads:
             thread.join(PATIENCE_S)
         for stream in (self._process.stdout, self._process.stderr):
@@ -76,8 +89,13 @@ class Session:
     def _stdin(self) -> Any:
         return self._process.stdin
 
-    def write(self, text: str) -> None:
-        self._stdin.write(text)
+    def read(self) -> None:
+        """Begin to read standard output."""
+        self._threads.append(threading.Thread(target=self._read_stdout))
+        self._threads[-1].start()
+
+    def write(self, text: str | bytes) -> None:
+        self._stdin.write(text if isinstance(text, bytes) else text.encode())
         self._stdin.flush()
 
     def send(self, *messages: dict[str, Any]) -> None:
@@ -114,7 +132,14 @@ class Session:
         return self
 
     def end_input(self) -> None:
-        self._stdin.close()
+        if self._stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # the server has ended and left something unread
+                self._stdin.close()
+
+    def end_output(self) -> None:
+        """Close the client's end of standard output, which nobody may be reading."""
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def wait(self) -> tuple[int, float]:
         """Wait for the process; return its exit status and how long it took, in seconds."""
@@ -135,10 +160,17 @@ class Session:
     def _read_stdout(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self.lines.append(line)
-            self._inbox.put(line)
+            self.lines.append(line.decode())
+            self._inbox.put(self.lines[-1])
         self._inbox.put(None)
 
     def _read_stderr(self) -> None:
         assert self._process.stderr is not None
-        self._stderr.extend(self._process.stderr)
+        self._stderr.extend(line.decode() for line in self._process.stderr)
+
+
+class Session(Client):
+    """A server on a fake relay, with the script in a folder."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        super().__init__([sys.executable, Path(__file__).with_name("serve_fake.py"), folder], **options)
