@@ -11,7 +11,6 @@ After each kill a new process carries out the next command, without any repair, 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from tests.chaos.room import stored_in
 
 if TYPE_CHECKING:
     import random
+    from collections import Counter
     from collections.abc import Callable
     from pathlib import Path
 
@@ -131,12 +131,12 @@ def _at_last(world: World) -> Callable[[Tell], None]:
 class Trial:
     """One process that was killed, and what was found afterwards."""
 
-    def __init__(self, world: World, situation: str, row: Row, where: str) -> None:
+    def __init__(self, world: World, before: Counter[str], situation: str, row: Row, where: str) -> None:
         self.world = world
         self._situation = situation
         self._row = row
         self._where = where
-        self._before = world.stored()
+        self._before = before
         self._queued = world.queued()
 
     def judge(self, life: Life, rng: random.Random, *, audited: bool) -> None:
@@ -144,20 +144,18 @@ class Trial:
         self._row.trials += 1
         if life.failure:
             self._row.stuck.append(f"{self._where}: it failed before it was killed: {life.failure}")
-        accepted = self._before + Counter(self._queued | self.world.queued())
-        accepted |= Counter(each["name"] for each in life.told if "name" in each)
-        accepted |= self.world.stored()
-        self._check_told(life)
+        stored, queued = {*self.world.stored()}, self.world.queued()
+        accepted = {*self._before, *self._queued, *queued, *stored, *_named(life)}
+        self._check_told(life, stored, queued)
         following = live(_afterwards(self.world, rng.choice(("ask", "read", "deliver")), rng.randrange(1 << 30)))
         self._check_next(following)
-        accepted |= Counter(each["name"] for each in following.told if "name" in each)
+        accepted |= _named(following)
         self._check_stored(accepted)
-        self._check_standing(life, following, {*accepted})
+        self._check_standing(life, following, accepted)
         if audited:
             stored_in(self.world.repository, TOKEN)
 
-    def _check_told(self, life: Life) -> None:
-        stored, queued = self.world.stored(), self.world.queued()
+    def _check_told(self, life: Life, stored: set[str], queued: set[str]) -> None:
         for each in life.told:
             if each.get("delivered") is True and each["name"] not in stored:
                 self._row.lost.append(f"{self._where}: {each['name']} was told to be delivered and is not")
@@ -179,7 +177,7 @@ class Trial:
         if locks := [str(path) for path in self.world.repository.rglob("*.lock") if not _is_swept(path)]:
             self._row.stuck.append(f"{self._where}: locks are left in the mailbox: {locks}")
 
-    def _check_stored(self, accepted: Counter[str]) -> None:
+    def _check_stored(self, accepted: set[str]) -> None:
         stored = self.world.stored()
         if missing := [name for name in accepted if name not in stored]:
             self._row.lost.append(f"{self._where}: {missing} are not in the mailbox")
@@ -202,6 +200,11 @@ class Trial:
         expected = sorted(unread - set(sorted(each for each in unread if each.startswith("alice"))[:reads]))
         if sorted(facts["unread"]) != expected:
             self._row.lost.append(f"{self._where}: unread are {sorted(facts['unread'])} and not {expected}")
+
+
+def _named(life: Life) -> set[str]:
+    """Return the names of the records that a process was told something of."""
+    return {each["name"] for each in life.told if "name" in each}
 
 
 def _is_swept(path: Path) -> bool:

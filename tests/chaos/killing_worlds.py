@@ -190,6 +190,7 @@ class Worlds:
         self._folder = folder
         self._count = 0
         self._made: dict[str, World] = {}
+        self._before: dict[str, Counter[str]] = {}
 
     def copy(self, situation: str) -> World:
         """Return a new world in a situation."""
@@ -198,6 +199,12 @@ class Worlds:
         shutil.copytree(template.repository, world.repository)
         shutil.copytree(template.homes, world.homes)
         return world
+
+    def before(self, situation: str) -> Counter[str]:
+        """Return the names of the records that the mailbox holds in a situation."""
+        if situation not in self._before:
+            self._before[situation] = self._made[situation].stored()
+        return self._before[situation]
 
     def remove(self, world: World) -> None:
         """Remove a world that is done with."""
