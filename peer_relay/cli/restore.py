@@ -114,9 +114,9 @@ def _explained(found: Found) -> Iterator[str]:
     if isinstance(refusal.error, BranchSetBack):
         yield "Nothing would be taken off it. If the host is only catching up, waiting a little is enough."
     elif refusal.tip is not None:
-        yield f"Commit {refusal.tip}, where the branch is now, would be taken off: {_number(found)} of it."
+        yield f"The branch is at commit {refusal.tip} now, and {_number(found)} would be taken off it."
     if isinstance(refusal.error, HistoryRewritten) and beyond.commits:
-        yield "Which of the two histories is the right one, no machine can tell: agree with your peer first."
+        yield "No machine can tell which of the two histories is the right one: agree with your peer first."
     if not beyond.complete:
         yield "Not all of that could be looked at, so records of your peer may be among it."
     if beyond.records:

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
 README = DOCS.parent / "README.md"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
-TASKS = ("pair", "ask", "audit", "rotate-the-token", "second-machine", "more-rooms", "deploy-key", "troubleshooting")
+TASKS = (
+    "pair",
+    "ask",
+    "audit",
+    "rotate-the-token",
+    "second-machine",
+    "more-rooms",
+    "deploy-key",
+    "restore",
+    "troubleshooting",
+)
 
 
 @pytest.fixture(autouse=True)
