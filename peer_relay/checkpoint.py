@@ -3,6 +3,7 @@
 1. Losing it loses the detection of a rewritten history up to the next fetch, and nothing else.
 2. It is written after the mailbox and never before (write order of the design), whole or not at all.
 3. It is sealed: a file that is not what was written counts as lost, so no wrong list and no false alarm comes of it.
+4. What one version of peer-relay refused, another one looks at again.
 """
 
 from __future__ import annotations
@@ -12,8 +13,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from peer_relay import disk, sealed
-from peer_relay.errors import BranchDeleted, HistoryRewritten, InvalidRecord, MailboxError, RefusedCommit
+from peer_relay import __version__, disk, sealed
+from peer_relay.errors import (
+    BranchDeleted,
+    BranchSetBack,
+    HistoryRewritten,
+    InvalidRecord,
+    MailboxError,
+    RefusedCommit,
+)
 from peer_relay.ledger import Ledger
 from peer_relay.records import PeerId, Room, Ulid
 from peer_relay.store import Refusal, Snapshot
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _REFUSALS: dict[str, type[MailboxError]] = {
-    kind.__name__: kind for kind in (RefusedCommit, HistoryRewritten, BranchDeleted)
+    kind.__name__: kind for kind in (RefusedCommit, HistoryRewritten, BranchSetBack, BranchDeleted)
 }
 
 
@@ -35,6 +43,7 @@ class _SavedRefusal(BaseModel):
     tip: _CommitId | None
     kind: str
     fields: dict[str, str]
+    by: str | None = None
 
 
 class _File(BaseModel):
@@ -70,7 +79,8 @@ def load(path: Path) -> Checkpoint | None:
     try:
         saved = _File.model_validate_json(sealed.unseal(path.name, data))
         ledger = Ledger(saved.room, saved.open, saved.answered)
-        refusal = _refusal(saved.refusal) if saved.refusal else None
+        # Another version may accept what this one refused, or the other way round, so it looks itself.
+        refusal = _refusal(saved.refusal) if saved.refusal and saved.refusal.by == __version__ else None
     except (ValidationError, InvalidRecord, KeyError, TypeError, sealed.Broken):
         return None
     return Checkpoint(Snapshot(saved.tip, ledger), refusal, disk.modified_ms(path))
@@ -97,7 +107,7 @@ def note_contact(path: Path, contact_ms: int) -> None:
 
 def _saved_refusal(refusal: Refusal) -> _SavedRefusal:
     values = {each.name: getattr(refusal.error, each.name) for each in fields(refusal.error)}
-    return _SavedRefusal(tip=refusal.tip, kind=type(refusal.error).__name__, fields=values)
+    return _SavedRefusal(tip=refusal.tip, kind=type(refusal.error).__name__, fields=values, by=__version__)
 
 
 def _refusal(saved: _SavedRefusal) -> Refusal:

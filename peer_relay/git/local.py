@@ -9,7 +9,8 @@ repository at each push and reads branches after it has collected their objects.
    process of ours that was killed is known as such and is removed by the next one that writes (`branch_lock`).
 4. No object is built before its size, and the sizes of what it is stored as a difference to, are known to be small.
 5. The repository is opened for each call: nothing is kept that another program could change meanwhile.
-6. After a push it is packed a little if there is much in it; that never fails the push (`upkeep`).
+6. A branch never points to a commit of which something is missing.
+7. After a push it is packed a little if there is much in it; that never fails the push (`upkeep`).
 
 Not promised: the deadline does not interrupt a system call, which on a network disk may hang.
 """
@@ -43,12 +44,14 @@ from peer_relay.errors import (
     NotAGitServer,
     OutcomeUnknown,
     PushBlocked,
+    PushRefused,
     RepositoryNotFound,
     Unreachable,
 )
 from peer_relay.git.branch_lock import BranchLock
 from peer_relay.git.collect import Collector
-from peer_relay.git.outcomes import CONFLICT_ADVICE, FULL_ADVICE
+from peer_relay.git.connected import are_in_line, is_complete
+from peer_relay.git.outcomes import CONFLICT_ADVICE, FULL_ADVICE, MISSING_OBJECTS
 from peer_relay.git.packfile import DAMAGE
 from peer_relay.git.packs import write_loose
 from peer_relay.git.transport import FetchReply
@@ -125,6 +128,7 @@ class LocalTransport:
             if self._is_done(repo, ref, expected, new):
                 return
             write_loose(repo.object_store, objects, durable=True)
+            self._refuse_gap(repo, expected, new, objects, deadline)
             reached(CrashPoint.OBJECTS_DURABLE)
             self._swap(repo, ref, expected, new, deadline)
             self._upkeep.after_push(repo, deadline)
@@ -248,6 +252,15 @@ class LocalTransport:
         if deadline.remaining_s() <= _LOCK_WAIT_S:
             raise BranchLocked(remote=self._display, reason=f"another program holds its lock {lock}")
         time.sleep(_LOCK_WAIT_S)
+
+    def _refuse_gap(
+        self, repo: Repo, expected: bytes | None, new: bytes, objects: Sequence[ShaFile], deadline: Deadline
+    ) -> None:
+        """Let no branch point to a commit whose history or files are not all here (6)."""
+        if are_in_line(objects, expected, new):
+            return
+        if not is_complete(repo, new, expected, self._display, lambda: self._check(deadline)):
+            raise PushRefused(remote=self._display, words=MISSING_OBJECTS)
 
     def _refuse_conflict(self, repo: Repo, ref: bytes, path: Path) -> None:
         packed = repo.refs.get_packed_refs()

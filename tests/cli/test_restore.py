@@ -134,8 +134,8 @@ def test_an_older_state_may_be_a_host_that_is_catching_up(scene: Scene) -> None:
     assert (shown.exit_code, shown.stderr, scene.tip()) == (0, "", scene.newest)
     assert shown.stdout.splitlines()[::2] == [
         (
-            f"The branch of the room shows an older state, commit {scene.bobs}, and not commit {scene.newest}, which this "
-            "machine verified."
+            f"The branch of the room shows an older state, commit {scene.bobs}, and not commit {scene.newest}, which "
+            "this machine verified."
         ),
         "Nothing would be taken off it. If the host is only catching up, waiting a little is enough.",
     ]
