@@ -186,7 +186,7 @@ class Relay(Decisions):
         found, contact = self._contacts.read(contact, waiting, deadline)
         asked = (exchange.question for exchange in found)
         items = (WaitingQuestion(each.id, each.question, each.context_hint, each.asked_at) for each in asked)
-        return Listing(tuple(items), self._contacts.notes(contact), contact.stale)
+        return Listing(tuple(items), self._contacts.notes(contact), contact.stale, contact.unread)
 
     def answers(self, *, include_read: bool = False, question_id: str | None = None) -> Listing[ReceivedAnswer]:
         """Return the unread answers to this peer's questions.
@@ -211,7 +211,7 @@ class Relay(Decisions):
         found, contact = self._contacts.read(contact, wanted, deadline)
         more = () if question_id is None else self._check_own(question_id, found, contact)
         items = (self._received(each, each.answer) for each in found if each.answer is not None)
-        return Listing(tuple(items), (*more, *self._contacts.notes(contact)), contact.stale)
+        return Listing(tuple(items), (*more, *self._contacts.notes(contact)), contact.stale, contact.unread)
 
     def mark_shown(self, question_ids: Iterable[str]) -> None:
         """Remember that answers are being handed out, so that they can be told apart should they be shown again."""
@@ -238,7 +238,7 @@ class Relay(Decisions):
         else:
             ledger = contact.known.snapshot.ledger
             found, contact = self._contacts.read(contact, sorted({*ledger.open, *ledger.answered}), deadline)
-        return Listing(tuple(found), self._contacts.notes(contact), contact.stale)
+        return Listing(tuple(found), self._contacts.notes(contact), contact.stale, contact.unread)
 
     def exchange(self, question_id: str) -> Listing[Exchange]:
         """Return one exchange, whichever peer asked; no item if it could not be read, and `stale` says why.
@@ -252,7 +252,7 @@ class Relay(Decisions):
         found, contact = self._contacts.read(self._contacts.make(deadline), [question_id], deadline)
         if not found and contact.stale is None:
             raise UnknownQuestion(question_id=question_id)
-        return Listing(tuple(found), self._contacts.notes(contact), contact.stale)
+        return Listing(tuple(found), self._contacts.notes(contact), contact.stale, contact.unread)
 
     def reach(self) -> Reached:
         """Look at the mailbox and deliver what waits, without reading anything; `standing` tells what is there.

@@ -73,8 +73,11 @@ class Listing(Generic[T]):
         items: what was asked for.
         notes: whole sentences.
         stale: why the items are only what was known from before, or None; the notes say the same.
+        missing: how many more there may be that could not be read now, so that nobody says of no item that there is
+            none.
     """
 
     items: tuple[T, ...]
     notes: tuple[str, ...]
     stale: PeerRelayError | None = field(default=None, compare=False)
+    missing: int = 0

@@ -103,7 +103,7 @@ def _remarks(wanted: Wanted, selected: Selected) -> Iterator[str]:
         total = len(selected.items) + selected.left_out
         older = counted(selected.left_out, "older exchange")
         yield f"{older} {'is' if selected.left_out == 1 else 'are'} left out; `--limit {total}` shows all of these."
-    if selected.items:
+    if selected.items or selected.missing:
         return
     if wanted.only_open:
         yield "no question is open." if wanted.since_ms is None else "no question that was asked since then is open."

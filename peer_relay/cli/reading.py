@@ -122,7 +122,7 @@ def _end(listing: Listing[Any], nothing: str) -> None:
     """Say what there is to say, and end with the status of what was shown."""
     for note in listing.notes:
         warn(note)
-    if nothing and not listing.items:
+    if nothing and not (listing.items or listing.missing):
         warn(nothing)
     end_if_unreached(listing.stale)
 

@@ -56,12 +56,14 @@ class Selected:
         left_out: how many older ones would fit, too.
         notes: whole sentences.
         stale: why this is not everything, or not the newest.
+        missing: how many more there may be that could not be read now.
     """
 
     items: tuple[Exchange, ...]
     left_out: int
     notes: tuple[str, ...]
     stale: PeerRelayError | None
+    missing: int = 0
 
 
 def select(relay: Relay, wanted: Wanted) -> Selected:
@@ -79,11 +81,11 @@ def select(relay: Relay, wanted: Wanted) -> Selected:
         except TransportError as error:
             notes, stale = (*notes, f"{error} Archived exchanges are left out."), stale or error
         else:
-            items, stale = again.items, again.stale
+            listing, items, stale = again, again.items, again.stale
             notes = tuple(dict.fromkeys((*notes, *again.notes)))
     fitting = [exchange for exchange in items if wanted.fits(exchange)]
     shown = fitting if wanted.most is None else fitting[-wanted.most :]
-    return Selected(tuple(shown), len(fitting) - len(shown), notes, stale)
+    return Selected(tuple(shown), len(fitting) - len(shown), notes, stale, listing.missing)
 
 
 def _some_are_archived(items: Sequence[Exchange], since_ms: int | None) -> bool:

@@ -56,7 +56,8 @@ def answering(sent: Sent) -> Answering:
 
 def questions(listing: Listing[WaitingQuestion]) -> Questions:
     """Return the result of check_questions."""
-    note = _note([_DATA if listing.items else "No question waits for an answer.", *listing.notes])
+    nothing = [] if listing.missing else ["No question waits for an answer."]
+    note = _note([*([_DATA] if listing.items else nothing), *listing.notes])
     items = [
         QuestionItem(
             question_id=each.question_id,
@@ -79,7 +80,7 @@ def answers(listing: Listing[ReceivedAnswer], *, asked_for_one: bool) -> Answers
         listing: the answers to show.
         asked_for_one: whether the call named a question; the relay itself says then why there is nothing.
     """
-    nothing = [] if asked_for_one else ["There is no new answer."]
+    nothing = [] if asked_for_one or listing.missing else ["There is no new answer."]
     repeated = sum(each.shown_before for each in listing.items)
     again = [f"Of these, {repeated} may have been shown to you before."] if repeated else []
     note = _note([*([_CLAIMS] if listing.items else nothing), *again, *listing.notes])

@@ -359,7 +359,7 @@ def test_what_is_not_on_this_machine_any_more_is_left_out_with_the_reason_and_th
     alice.store.forget()
     alice.store.unreachable = UNREACHABLE
     one = stale(last_contact, missing=", without 1 exchange that cannot be read now")
-    assert alice.relay.answers() == Listing((), (one,))
+    assert alice.relay.answers() == Listing((), (one,), missing=1)
     bob.relay.ask("What?")
     alice.store.unreachable = None
     alice.relay.reach()
