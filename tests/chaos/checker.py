@@ -239,8 +239,10 @@ def no_answer_is_overlooked(run: Run) -> Iterator[str]:
     for each in run.events:
         if each.kind == ASK and each.phase in (DELIVERED, QUEUED):
             asked_on[each.question_id] = each.machine
-        elif each.kind == ANSWER and each.phase == DELIVERED and each.question_id in asked_on:
-            waiting.setdefault(asked_on[each.question_id], set()).add(each.question_id)
+        elif each.kind == ANSWER and each.phase == DELIVERED:
+            answered = run.invoked[each.call].question_id
+            if answered in asked_on:
+                waiting.setdefault(asked_on[answered], set()).add(answered)
         elif each.kind == CHECK_ANSWERS and each.phase == INVOKED:
             at_call[each.call] = set(waiting.get(each.machine, ()))
         elif each.kind == CHECK_ANSWERS and each.phase == RETURNED:

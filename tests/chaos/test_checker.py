@@ -193,6 +193,32 @@ def test_a_view_shows_what_the_archive_leaves_at_the_tip() -> None:
     assert rules_broken(story.events, stored) == {"views_are_prefixes_that_grow"}
 
 
+def test_a_look_that_does_not_say_that_it_is_old_may_not_overlook_a_question() -> None:
+    events, stored = a_calm_run()
+    for changes, is_broken in (({"shown": ()}, True), ({"shown": (), "stale": True}, False)):
+        blind = [replace(each, **changes) if each.shown == (("Q1", QUESTION),) else each for each in events]
+        assert rules_broken(blind, stored) == ({"no_question_is_overlooked"} if is_broken else set())
+
+
+def test_a_question_that_a_session_of_the_same_peer_is_answering_need_not_be_shown() -> None:
+    events, stored = a_calm_run()
+    story = Story()
+    story.events = events
+    story.call("bob/1#1", "check_questions", history.RETURNED)
+    assert rules_broken(story.events, stored) == set()
+
+
+def test_a_look_that_does_not_say_that_it_is_old_may_not_overlook_an_answer() -> None:
+    story = Story()
+    story.call("alice/0#1", "ask", history.DELIVERED, text=QUESTION, question_id="Q1")
+    story.call("bob/0#1", "answer", history.DELIVERED, text=REPLY, answers="Q1")
+    for more in ({"stale": True}, {"more": 1}, {}):
+        story.call("alice/0#1", "check_answers", history.RETURNED, **more)
+        stored = [Stored(False, "Q1", "alice", QUESTION), Stored(True, "Q1", "bob", REPLY)]
+        expected = set() if more else {"no_answer_is_overlooked"}
+        assert rules_broken(story.events, stored) - {"every_answer_reaches_its_asker"} == expected
+
+
 def test_an_answer_that_never_reaches_its_asker_is_lost() -> None:
     events, stored = a_calm_run()
     unseen = [replace(each, shown=()) if each.kind == "check_answers" else each for each in events]
