@@ -2,8 +2,8 @@
 
 1. A pack goes only when all that it held is in another one that is whole and in place. So a kill at any point loses
    nothing, and nothing goes wrong if several programs do the same at once.
-2. None is touched that somebody put another file beside, as git does to keep one (`.keep`); none at all if git made an
-   index across packs, which names them.
+2. None is touched that somebody put another file beside, as git does to keep one (`.keep`), or that an index across
+   packs names (git's `multi-pack-index`).
 3. A merge is bounded (`MERGE_OBJECTS`, `MERGE_BYTES`). So the number of packs grows with the logarithm of the number of
    objects up to there, and after that by at most one for each half of it.
 """
@@ -16,6 +16,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from dulwich.midx import load_midx
 from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.pack import REF_DELTA, load_pack_index
 
@@ -25,6 +26,7 @@ from peer_relay.git.packfile import DAMAGE, HASH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from dulwich.object_store import DiskObjectStore
 
@@ -61,29 +63,38 @@ class Pack(NamedTuple):
 
 def mergeable(store: DiskObjectStore) -> Sequence[Pack]:
     """Return some packs of about one size, the smallest first, if there are enough of them (2)."""
+    folder = Path(store.pack_dir)
     try:
-        names = set(os.listdir(store.pack_dir))  # noqa: PTH208 - as quick as it gets, after every push
+        names = set(os.listdir(folder))  # noqa: PTH208 - as quick as it gets, after every push
     except FileNotFoundError:
         return ()
-    if names & {"multi-pack-index", "multi-pack-index.d"} or not os.access(store.pack_dir, os.W_OK):
-        return ()
     levels: dict[int, list[Pack]] = {}
-    for pack in sorted(_ours(Path(store.pack_dir), names)):
+    for pack in sorted(_ours(folder, names)):
         levels.setdefault(pack.level, []).append(pack)
     full = (found for level, found in sorted(levels.items()) if len(found) >= MERGED)
-    return next((chosen for found in full if len(chosen := _fitting(found)) > 1), ())
+    chosen = next((chosen for found in full if len(chosen := _fitting(found)) > 1), ())
+    return chosen if os.access(folder, os.W_OK) else ()
 
 
-def _ours(folder: Path, names: Iterable[str]) -> Iterator[Pack]:
+def _ours(folder: Path, names: AbstractSet[str]) -> Iterator[Pack]:
+    if "multi-pack-index.d" in names:
+        return
+    named = _named_across(folder) if "multi-pack-index" in names else set()
     endings: dict[str, set[str]] = {}
     for name in names:
         stem, _, ending = name.partition(".")
         endings.setdefault(stem, set()).add(ending)
     for stem, found in endings.items():
-        if found == {"pack", "idx"} and OUR_PACK.fullmatch(stem):
+        if stem not in named and found == {"pack", "idx"} and OUR_PACK.fullmatch(stem):
             with suppress(FileNotFoundError):
                 objects = ((folder / f"{stem}.idx").stat().st_size - _INDEX_BYTES) // _INDEX_ENTRY_BYTES
                 yield Pack(objects, (folder / f"{stem}.pack").stat().st_size, folder / stem)
+
+
+def _named_across(folder: Path) -> set[str]:
+    with suppress(FileNotFoundError), closing(load_midx(folder / "multi-pack-index")) as index:
+        return {name.partition(".")[0] for name in index.pack_names}
+    return set()
 
 
 def _fitting(packs: Iterable[Pack]) -> Sequence[Pack]:
@@ -99,11 +110,14 @@ def _fitting(packs: Iterable[Pack]) -> Sequence[Pack]:
 
 
 def merge(store: DiskObjectStore, packs: Iterable[Pack], *, durable: bool) -> bool:
-    """Make one pack of several, and remove them (1); return whether that was done. A damaged one is left out."""
+    """Make one pack of several, and remove them (1); return whether that was done.
+
+    One that is damaged, or that somebody else merged in the meantime, is left out.
+    """
     entries: dict[bytes, Packed] = {}
     copied: list[Path] = []
     for pack in packs:
-        with suppress(*DAMAGE):
+        with suppress(*DAMAGE, FileNotFoundError):
             # An object that is in two packs is taken from the first of them. No circle of differences can arise: what
             # is taken from a pack builds on what is taken from this pack or from those before it.
             for entry in list(_entries(pack)):

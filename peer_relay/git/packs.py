@@ -127,7 +127,8 @@ def _write_loose(store: DiskObjectStore, objects: Iterable[tuple[bytes, bytes]],
         folders.add(folder)
     if durable:
         for folder in sorted(folders):
-            sync_folder(folder)
+            with suppress(FileNotFoundError):  # for the same reason, and what git has packed is durable
+                sync_folder(folder)
 
 
 def maintain(repo: Repo) -> None:
@@ -219,7 +220,11 @@ def _replace(root: Path, path: Path, data: bytes, store: DiskObjectStore, *, dur
                 os.fsync(file.fileno())
         adjust_shared_perm(temporary, store.shared_perm)
         reached(CrashPoint.OBJECT_WRITTEN)
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except FileNotFoundError:  # git removes a folder once it has packed all that was in it
+            _make_folder(path.parent, store)
+            temporary.replace(path)
     except PermissionError:
         # Somebody's read-only file on Windows. The content under a name is always the same.
         if not path.exists():

@@ -286,6 +286,23 @@ def _put(root: Path, data: bytes, stored: bytes) -> Path:
     return path
 
 
+def test_a_pack_that_somebody_else_merges_meanwhile_is_left_out(
+    store: DiskObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(merging.MERGED):
+        tend(store, durable=False)
+    chosen = merging.mergeable(store)
+    monkeypatch.setattr(packing, "mergeable", lambda _: chosen)
+    kept = {path: path.read_bytes() for path in (chosen[0].stem.with_suffix(ending) for ending in (".idx", ".pack"))}
+    for path in kept:
+        path.unlink()
+    assert tend(store, durable=False)
+    assert len(packs(store)) == 1
+    for path, content in kept.items():
+        path.write_bytes(content)
+    check_all(store)
+
+
 def test_a_damaged_pack_is_left_out_of_a_merge(store: DiskObjectStore) -> None:
     for _ in range(merging.MERGED):
         tend(store, durable=False)
@@ -333,15 +350,18 @@ def test_packs_of_git_and_packs_that_somebody_keeps_are_never_touched(store: Dis
     assert before <= packs(store)
 
 
-def test_nothing_is_merged_where_git_made_an_index_across_packs(store: DiskObjectStore) -> None:
+def test_packs_that_an_index_across_packs_names_are_not_merged(store: DiskObjectStore) -> None:
     for _ in range(merging.MERGED):
         tend(store, durable=False)
     root = Path(store.path).parent
     run_git("multi-pack-index", "write", cwd=root)
     before = packs(store)
-    tend(store, durable=False)
+    work(store)
     assert before < packs(store)
+    assert len(packs(store)) < len(before) + 3 * merging.MERGED
     check_with_git(store)
+    Path(store.pack_dir, "multi-pack-index.d").mkdir()
+    assert not merging.mergeable(store)
 
 
 def test_git_takes_over_and_hands_back(store: DiskObjectStore) -> None:
