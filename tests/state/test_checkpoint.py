@@ -9,7 +9,7 @@ import pytest
 
 from peer_relay import checkpoint, sealed
 from peer_relay.checkpoint import Checkpoint
-from peer_relay.errors import BranchDeleted, HistoryRewritten, MailboxError, RefusedCommit
+from peer_relay.errors import BranchDeleted, BranchSetBack, HistoryRewritten, MailboxError, RefusedCommit
 from peer_relay.ledger import Ledger
 from peer_relay.store import Refusal, Snapshot
 from peer_relay.times import MAX_MS
@@ -46,7 +46,9 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     "error",
     [
         RefusedCommit(commit=OTHER, reason="it is a merge"),
+        RefusedCommit(commit=OTHER, reason="it is odd", advice=RefusedCommit.BY_A_HOLDER),
         HistoryRewritten(commit=TIP),
+        BranchSetBack(commit=TIP, found=OTHER),
         BranchDeleted(commit=TIP),
     ],
     ids=lambda error: type(error).__name__,
@@ -62,6 +64,16 @@ def test_a_refusal_is_loaded_as_it_was_said(tmp_path: Path, error: MailboxError)
         type(error),
         str(error),
     )
+
+
+@pytest.mark.parametrize("by", ["0.0.1", None])
+def test_what_another_version_refused_is_to_be_looked_at_again(tmp_path: Path, by: str | None) -> None:
+    path = tmp_path / "checkpoint.json"
+    known = saved(path, Refusal(OTHER, RefusedCommit(commit=OTHER, reason="it is odd")))
+    rewrite(path, {"refusal": {"by": by}})
+    loaded = checkpoint.load(path)
+    assert loaded is not None
+    assert (loaded.snapshot, loaded.refusal) == (known.snapshot, None)
 
 
 def test_the_time_of_contact_changes_without_a_new_file(tmp_path: Path) -> None:
