@@ -43,7 +43,7 @@ class Nemesis:
         machines: at hand, too.
         way: to the mailbox.
         recorder: told everything.
-        left_out: names of faults that are not to be injected.
+        only: names of the faults that may be injected; empty for all of them.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Nemesis:
         machines: Sequence[Machine],
         way: Way,
         recorder: Recorder,
-        left_out: frozenset[str] = frozenset(),
+        only: frozenset[str] = frozenset(),
     ) -> None:
         self._seed = seed
         self._sessions = sessions
@@ -76,7 +76,9 @@ class Nemesis:
         far: dict[str, Fault] = {CUT: self._cut, PART: self._part}
         if way.has_server:
             far[RESTART] = self._restart
-        self.kinds = tuple({name: act for name, act in kinds.items() if name not in left_out} for kinds in (near, far))
+        self.kinds = tuple(
+            {name: act for name, act in kinds.items() if not only or name in only} for kinds in (near, far)
+        )
 
     async def rage(self, is_over: Callable[[], bool]) -> None:
         """Break things until it is over; on return nothing is broken any more."""

@@ -54,7 +54,7 @@ class Plan:
         records: how many questions and answers are enough.
         seconds: how long it may go on, whatever was sent by then.
         sabotage: a fault of the program itself that is built in on purpose; none by default.
-        left_out: faults that are not injected.
+        only: the faults that are injected; empty for all of them.
     """
 
     transport: str
@@ -63,7 +63,7 @@ class Plan:
     records: int = 1_000_000
     seconds: float = 3600.0
     sabotage: str = ""
-    left_out: frozenset[str] = frozenset()
+    only: frozenset[str] = frozenset()
 
     @property
     def again(self) -> str:
@@ -210,7 +210,7 @@ async def _rage(plan: Plan, cast: _Cast) -> None:
         machines=cast.machines,
         way=cast.way,
         recorder=recorder,
-        left_out=plan.left_out,
+        only=plan.only,
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(nemesis.rage(is_over))

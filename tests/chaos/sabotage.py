@@ -13,8 +13,6 @@ from peer_relay.relay import Relay
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from peer_relay.store import Snapshot
-
 
 def forget_before_the_push() -> None:
     """Have a record out of the outbox while it is pushed, and so lose it if the process ends in that moment."""
@@ -57,16 +55,9 @@ def give_a_lost_question_a_new_id() -> None:
     Relay.ask = repeating  # type: ignore[assignment, method-assign]
 
 
-def look_at_the_tip_only() -> None:
-    """Settle records by the tip alone, and take what somebody else has answered meanwhile for what is ours."""
-    find = Delivery._settle
-
-    def hasty(self: Delivery, queued: Any, snapshot: Snapshot, since: str, run: Any) -> Any:
-        for entry in [entry for entry in queued if entry.place.question_id in snapshot.ledger.answered]:
-            self._delivered(entry, run)
-        return find(self, [each for each in queued if self._state.outbox.current(each)], snapshot, since, run)
-
-    Delivery._settle = hasty  # type: ignore[method-assign]
+def skip_the_search() -> None:
+    """Try again after a lost reply without looking whether the record is there."""
+    Delivery._find = lambda *_: {}  # type: ignore[assignment, method-assign]
 
 
 def count_as_read_when_shown() -> None:
@@ -95,7 +86,7 @@ SABOTAGES: dict[str, Callable[[], None]] = {
         forget_before_the_push,
         take_an_unknown_outcome_for_a_success,
         give_a_lost_question_a_new_id,
-        look_at_the_tip_only,
+        skip_the_search,
         count_as_read_when_shown,
         say_nothing_of_staleness,
     )
