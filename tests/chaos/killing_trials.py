@@ -94,6 +94,15 @@ def series(world: World, seed: int) -> Callable[[Tell], None]:
     return act
 
 
+def _meanwhile(world: World) -> Callable[[Tell], None]:
+    """Return what bob does before alice's machine is heard of again."""
+
+    def act(tell: Tell) -> None:
+        tell(name="bob-2", delivered=world.relay("bob").ask("bob-2: ?").delivered)
+
+    return act
+
+
 def _afterwards(world: World, action: str, seed: int) -> Callable[[Tell], None]:
     """Return what the first process after a kill does: the next command, and then a delivery of the rest."""
 
@@ -147,6 +156,8 @@ class Trial:
         stored, queued = {*self.world.stored()}, self.world.queued()
         accepted = {*self._before, *self._queued, *queued, *stored, *_named(life)}
         self._check_told(life, stored, queued)
+        if rng.random() < 0.5:  # or the same commits would be built again, on the same parent
+            accepted |= _named(live(_meanwhile(self.world)))
         following = live(_afterwards(self.world, rng.choice(("ask", "read", "deliver")), rng.randrange(1 << 30)))
         self._check_next(following)
         accepted |= _named(following)
@@ -181,6 +192,8 @@ class Trial:
         stored = self.world.stored()
         if missing := [name for name in accepted if name not in stored]:
             self._row.lost.append(f"{self._where}: {missing} are not in the mailbox")
+        if left := self.world.queued():
+            self._row.stuck.append(f"{self._where}: {left} are in the outbox still")
         if more := [name for name, times in stored.items() if times > 1 or name not in accepted]:
             self._row.duplicated.append(f"{self._where}: {more} are there twice, or came from nowhere")
 
