@@ -108,14 +108,23 @@ def plan_for(name: str, place: Place) -> dict[str, Any]:
     """Return what `ssh_wrapper.py` has to do."""
     if name in SIMPLE:
         return SIMPLE[name]
-    then = "hang" if name in ("silence", "half-open") else "die"
-    rest = {"half-open": "half", "truncated": "half", "slow": "slow"}.get(name, "nothing")
-    if name in ("dropped", "silence") and place in LOOKS:
+    then, rest = CUTS[name]
+    if rest == "nothing" and place in LOOKS:
         return {"mode": then, "then": then}
     answer = {Place.FETCH: "pack", Place.PUSH: "listing", Place.APPLIED: "listing"}.get(place, "some")
     taken = {"cut in the pack": IN_THE_PACK}.get(name, 0) if place is Place.PUSH else None
     return {"mode": "cut", "answer": answer, "taken": taken, "rest": rest, "then": then}
 
+
+CUTS = {
+    "dropped": ("die", "nothing"),
+    "cut in the pack": ("die", "nothing"),
+    "truncated": ("die", "half"),
+    "silence": ("hang", "nothing"),
+    "half-open": ("hang", "half"),
+    "slow": ("die", "slow"),
+}
+"""How ssh stops in the middle, and what becomes of the rest of the answer, by the fault's name."""
 
 IN_THE_PACK = 220
 """How many bytes bring a push into its pack, and not to the end of it."""

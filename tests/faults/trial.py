@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import shutil
 import time
@@ -139,8 +140,8 @@ class _Run:
     def __init__(self, trial: Trial, scene: Scene, folder: Path, server: SshServer | None) -> None:
         self._trial, self._scene, self._folder = trial, scene, folder
         self._mailbox = folder / "served" / "mailbox.git"
-        shutil.copytree(scene.folder / trial.moment / "mailbox.git", self._mailbox)
-        shutil.copytree(scene.folder / BEFORE / "mailbox.git", folder / "replica" / "mailbox.git")
+        # git and the relay replace files and never write into one, so links do, and cost a third.
+        shutil.copytree(scene.folder / trial.moment / "mailbox.git", self._mailbox, copy_function=os.link)
         self._home = folder / "home"
         if trial.known:
             shutil.copytree(scene.folder / trial.known / "home", self._home)
@@ -148,10 +149,11 @@ class _Run:
         self._verdict = Verdict()
 
     def _make_remote(self, server: SshServer | None) -> Remote:
+        replica = self._scene.folder / BEFORE
         if self._trial.way is Way.HTTP:
-            return WebRemote(self._folder / "served", self._folder / "replica")
+            return WebRemote(self._folder / "served", replica)
         if self._trial.way is Way.SSH:
-            return ShellRemote(self._folder / "ssh", self._mailbox, self._folder / "replica" / "mailbox.git", server)
+            return ShellRemote(self._folder / "ssh", self._mailbox, replica / "mailbox.git", server)
         assert server is not None
         return GateRemote(server, self._mailbox)
 

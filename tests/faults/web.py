@@ -91,7 +91,7 @@ class WebRemote:
 
     def __init__(self, root: Path, replica: Path) -> None:
         self._server = _Server(root)
-        self._elsewhere = _Server(replica)
+        self._elsewhere: _Server | None = None
         self._replica = replica
         self.url = self._server.url()
         self.environ: Mapping[str, str] = {
@@ -108,7 +108,9 @@ class WebRemote:
             self._server.struck = {Place.PUSH: applied_and(hang_up)} if place is Place.APPLIED else {}
             self._server.strikes += 1
             return
-        inject = partial(redirect, self._elsewhere) if name == "redirect" else INJECTIONS[name]
+        if name == "redirect":
+            self._elsewhere = _Server(self._replica)
+        inject = INJECTIONS[name] if self._elsewhere is None else partial(redirect, self._elsewhere)
         if place is Place.APPLIED and inject not in _APPLY_THEMSELVES:
             inject = applied_and(inject)
         self._server.struck = {_REQUEST_OF.get(place, place): inject}
@@ -123,7 +125,7 @@ class WebRemote:
         Raises:
             AssertionError: one went elsewhere.
         """
-        assert self._elsewhere.requested == [], "a request went to another origin"
+        assert self._elsewhere is None or self._elsewhere.requested == [], "a request went to another origin"
         requested, self._server.requested = self._server.requested, []
         return len(requested)
 
@@ -136,9 +138,10 @@ class WebRemote:
         return self._server.strikes > 0
 
     def close(self) -> None:
-        """End both servers."""
+        """End every server."""
         self._server.close()
-        self._elsewhere.close()
+        if self._elsewhere is not None:
+            self._elsewhere.close()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
