@@ -143,6 +143,8 @@ async def _run(plan: Plan, folder: Path) -> Outcome:
         stored = stored_in(way.repository, token)
         left = {machine.name: machine.left() for machine in cast.machines}
         findings = [*check(recorder.events, stored, left), *_oddities(cast)]
+        for machine in cast.machines if findings else ():
+            machine.keep()
         left_out = () if all(machine.has_disk for machine in cast.machines) else (DISK,)
     return Outcome(
         plan=plan,
