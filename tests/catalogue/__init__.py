@@ -12,7 +12,7 @@ from peer_relay.errors import LocalError, MailboxError, PeerRelayError, RequestE
 from tests.catalogue.entry import SECRETS, Entry
 from tests.catalogue.mailbox import machine, mailbox
 from tests.catalogue.requests import requests, settings
-from tests.catalogue.transport import on_disk, over_http, over_ssh
+from tests.catalogue.transport import on_disk, over_and_over, over_http, over_ssh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ def entries() -> dict[str, Entry]:
     groups: dict[type[PeerRelayError], tuple[Callable[[], Iterator[Entry]], ...]] = {
         RequestError: (requests, settings),
         MailboxError: (mailbox,),
-        TransportError: (over_http, over_ssh, on_disk),
+        TransportError: (over_http, over_ssh, over_and_over, on_disk),
         LocalError: (machine,),
     }
     found: dict[str, Entry] = {"anything else": Entry("anything else", lambda _: PeerRelayError())}

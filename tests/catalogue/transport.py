@@ -7,13 +7,14 @@ import os
 import socket
 import ssl
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from urllib3.exceptions import LocationValueError, NameResolutionError, NewConnectionError, ProxyError, SSLError
 
 from peer_relay.deadline import Deadline
-from peer_relay.errors import OutcomeUnknown, PeerRelayError, Unreachable
+from peer_relay.errors import OutcomeUnknown, PeerRelayError, RateLimited, Unreachable
 from peer_relay.git.credentials import ADVICE, Login, Logins
 from peer_relay.git.environment import NetworkEnvironment
 from peer_relay.git.http import _broken
@@ -21,13 +22,18 @@ from peer_relay.git.local import LocalTransport
 from peer_relay.git.outcomes import contact_failure, push_refusal
 from peer_relay.git.packfile import scan_pack
 from peer_relay.git.packs import FIRST_FETCH
+from peer_relay.git.patience import MOST_REFUSED, PatientTransport
 from peer_relay.git.remote import parse_remote
 from peer_relay.git.smart import Operation
 from peer_relay.git.ssh import SshTransport
 from peer_relay.git.status import Answer, status_error
+from peer_relay.store import Refreshed
 from tests.catalogue.entry import HOST, PASSWORD, SSH, Entry
 from tests.git.building import line
+from tests.relay.support import FakeTime, Machine
 from tests.servers import create_repository
+from tests.store.benches import ROOM, a_deadline
+from tests.store.memory_store import MemoryMailbox, MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,10 +122,58 @@ def over_ssh() -> Iterator[Entry]:
         yield Entry(name, lambda _, reason=reason, said=said: push_refusal(SSH, reason, said, [PASSWORD]))
     nowhere = NetworkEnvironment(ssh_command=("/nowhere/ssh",))
     yield Entry("no ssh", lambda _: SshTransport(parse_remote(SSH), nowhere).read_ref(REF, Deadline(9, time.monotonic)))
+    greeting = NetworkEnvironment(ssh_command=("/bin/sh", "-c", "echo Welcome to this host."))
+    yield Entry("a greeting", lambda _: SshTransport(parse_remote(SSH), greeting).read_ref(REF, _soon()))
     yield Entry("a late answer", lambda _: SshTransport(parse_remote(SSH), nowhere).read_ref(REF, _over()))
     yield Entry("a long list", lambda _: Operation(SSH, "read", _over()).spend(1 << 30))
     yield Entry("a lost reply", lambda _: OutcomeUnknown(remote=SSH, reason="no reply within 20 seconds"))
     yield Entry("new commits", lambda _: Unreachable(remote=SSH, reason="it announced new commits and then sent none"))
+
+
+def over_and_over() -> Iterator[Entry]:
+    """Yield what is said of a remote that is left alone for a while, or for the rest of a call."""
+    paused = (RateLimited(remote=HOST, retry_after_s=seconds) for seconds in (3600.0, None))
+    for error in (*paused, _refused_login(next(iter(ADVICE)))):
+        yield Entry(f"once more: {error}", lambda _, error=error: _patient(error))
+    yield Entry("replies that get lost", lambda folder: _blocked(folder, replies_get_lost=True))
+    yield Entry("an old copy", lambda folder: _blocked(folder, replies_get_lost=False))
+
+
+class _Failing:
+    """A transport that always fails alike."""
+
+    def __init__(self, error: PeerRelayError) -> None:
+        self._error = error
+
+    def read_ref(self, *_: object) -> None:
+        raise self._error
+
+
+def _patient(error: PeerRelayError) -> object:
+    """Fail until the remote is left alone."""
+    transport = PatientTransport(_Failing(error))  # type: ignore[arg-type]
+    for _ in range(MOST_REFUSED):
+        with suppress(type(error)):
+            transport.read_ref(REF, _over())
+    return transport.read_ref(REF, _over())
+
+
+def _blocked(folder: Path, *, replies_get_lost: bool) -> object:
+    """Ask where every reply to a push gets lost, or of a host that shows a state that is too old to push on."""
+    mailbox, time_ = MemoryMailbox(), FakeTime()
+    MemoryStore(mailbox).create(ROOM, a_deadline())
+    alice, bob = (Machine(peer, MemoryStore(mailbox), folder / peer, time_) for peer in ("alice", "bob"))
+    alice.relay.questions()
+    if replies_get_lost:
+        alice.store.lost_replies.extend([False] * 9)
+    else:
+        bob.relay.ask("What?")
+        alice.store.refresh = lambda known, *_: Refreshed(known)  # type: ignore[method-assign]
+    return alice.relay.ask("Why?").blocked
+
+
+def _soon() -> Deadline:
+    return Deadline(9, time.monotonic)
 
 
 def _over() -> Deadline:
