@@ -136,7 +136,15 @@ def test_a_deleted_branch_is_put_back_from_its_newest_part_while_the_host_still_
 
 
 @claim("I6")
-@pytest.mark.parametrize("lose", [make_anew, forget_what_no_branch_leads_to])
+@pytest.mark.parametrize(
+    ("somewhere", "lose"),
+    [
+        ("path", make_anew),
+        ("path", forget_what_no_branch_leads_to),
+        ("http", forget_what_no_branch_leads_to),
+    ],
+    indirect=["somewhere"],
+)
 def test_what_the_host_has_lost_comes_from_the_copy_or_the_sentence_says_where_the_copy_begins(
     somewhere: Somewhere, tmp_path: Path, lose: Callable[[Room], None]
 ) -> None:
@@ -366,11 +374,12 @@ def test_a_copy_that_cannot_be_read_tells_nothing_of_what_would_be_lost(mailbox:
 
 
 @claim("I6")
-def test_a_host_that_lets_a_branch_only_grow_declines_in_its_own_words(ssh_server: SshServer, tmp_path: Path) -> None:
-    path = ssh_server.root / tmp_path.name
+@pytest.mark.parametrize("somewhere", ["http"], indirect=True)
+def test_a_host_that_lets_a_branch_only_grow_declines_in_its_own_words(somewhere: Somewhere, tmp_path: Path) -> None:
+    path = somewhere.path
     room = Room(path)
     tell(room)
-    bob = reader(tmp_path, ssh_server.url(path), {"GIT_SSH_COMMAND": ssh_server.ssh_command})
+    bob = reader(tmp_path, somewhere.address, somewhere.settings)
     known = known_to(bob)
     bad = commit_question(room, subject="alice asks: What then?")
     refusal = refused(bob, known)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from peer_relay.relay import Relay
-    from tests.servers import HttpServer, SshServer
+    from tests.servers import HttpServer
 
 BRANCH = branch_ref(KEYS.room_id)
 QUEUED = "1 record is queued on this machine and will be delivered automatically."
@@ -89,13 +89,6 @@ def at_path(request: pytest.FixtureRequest) -> Mailbox:
     return Mailbox(folder / "mailbox.git", str(folder / "mailbox.git"), folder / "alice")
 
 
-def by_ssh(request: pytest.FixtureRequest) -> Mailbox:
-    folder: Path = request.getfixturevalue("tmp_path")
-    server: SshServer = request.getfixturevalue("ssh_server")
-    path = server.root / folder.name
-    return Mailbox(path, server.url(path), folder / "alice", {"GIT_SSH_COMMAND": server.ssh_command})
-
-
 def by_http(request: pytest.FixtureRequest) -> Mailbox:
     folder: Path = request.getfixturevalue("tmp_path")
     server: HttpServer = request.getfixturevalue("http_server")
@@ -153,12 +146,9 @@ DAMAGES: list[tuple[Callable[[Mailbox], str], Callable[[pytest.FixtureRequest], 
     (delete, at_path),
     (delete, by_http),
     (force_older, at_path),
-    (force_older, by_ssh),
     (force_another_line, at_path),
-    (force_another_line, by_http),
     (replace_by_an_unrelated_one, at_path),
     (make_repository_anew, at_path),
-    (make_repository_anew, by_http),
     (make_repository_anew_for_others, at_path),
 ]
 
@@ -205,7 +195,7 @@ def test_a_default_branch_that_is_renamed_or_that_of_the_room_does_not_matter(re
 # What stands against every push
 
 
-@pytest.mark.parametrize("where", [at_path, by_ssh])
+@pytest.mark.parametrize("where", [at_path, by_http])
 def test_a_branch_called_peer_relay_is_named_when_a_room_is_opened_or_put_back(
     request: pytest.FixtureRequest, where: Callable[[pytest.FixtureRequest], Mailbox]
 ) -> None:
@@ -260,7 +250,7 @@ exit 1"""
 
 @claim("I5")
 def test_a_full_repository_sets_nothing_aside(request: pytest.FixtureRequest) -> None:
-    mailbox = by_ssh(request)
+    mailbox = by_http(request)
     mailbox.open_room()
     mailbox.add_hook(QUOTA)
     with mailbox.alice() as alice:
