@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import random
 import shutil
 import zlib
 from typing import TYPE_CHECKING
@@ -57,6 +58,11 @@ def be_overwritten(path: Path, chance: Random) -> None:
 def become_a_bomb(path: Path, _: Random) -> None:
     """Put something small in its place that unpacks to 64 MB."""
     _write(path, _bomb())
+
+
+def chance_of(seed: str) -> Random:
+    """Return a source of chance that gives the same for the same seed."""
+    return random.Random(seed)  # noqa: S311 - no secret
 
 
 DAMAGES: dict[str, Damage] = {
