@@ -261,12 +261,13 @@ class Reader:
         status = process.returncode
         self._keep(said)
         is_read = status in (self._READ, self._FROM_BEFORE)
+        is_whole = is_read and b"that cannot be read now" not in said
         shown = [json.loads(line) for line in printed.splitlines()]
         recorder.settle(
             LOG,
             RETURNED if is_read else REFUSED,
             call=call,
-            view=tuple((each["question_id"], each["answer"] is not None) for each in shown) if is_read else None,
+            view=tuple((each["question_id"], each["answer"] is not None) for each in shown) if is_whole else None,
             stale=status == self._FROM_BEFORE,
             reason=said.decode(errors="replace") if status else "",
             seconds=round(time.monotonic() - begun, 3),
