@@ -18,6 +18,7 @@ from urllib.parse import urljoin, urlsplit
 from peer_relay.errors import (
     AccessDenied,
     NotAGitServer,
+    PushBlocked,
     PushRefused,
     RateLimited,
     RepositoryNotFound,
@@ -89,7 +90,8 @@ def status_error(remote: str, answer: Answer, now: datetime) -> TransportError: 
     if status >= 500:
         return Unreachable(remote=remote, reason=answer.reason, advice="Wait: the fault is the host's own.")
     if answer.is_push and status >= 400:
-        return PushRefused(remote=remote, words=answer.reason)
+        # Only its size can be what an http server or a proxy has against one push and not against every other.
+        return (PushRefused if status == 413 else PushBlocked)(remote=remote, words=answer.reason)
     return NotAGitServer(remote=remote, reason=answer.reason)
 
 

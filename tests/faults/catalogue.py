@@ -134,6 +134,7 @@ CATALOGUE = (
     _fault("429, an hour", "429 with `Retry-After: 3600`", "asks for a pause of 3600 seconds", pauses=True, http=SOME),
     _fault("401", "the login is refused", "refused the login", most=5, http=REFUSED),
     _fault("403", "403 Forbidden", "does not allow this login to (read|write)", most=5, http=REFUSED),
+    _fault("405", "405 Method Not Allowed, as of a proxy", "HTTP 405", most=2, http=SOME),
     _fault("404", "404 Not Found", "no git repository", most=5, http=REFUSED),
     _fault(
         "captive portal", "a web page comes instead of git's answer", rf"answers with text/html|{_LOST}",

@@ -86,6 +86,12 @@ class Trial:
         return AFTER if self.fault.name == "stale replica" and self.place is Place.LISTING else BEFORE
 
     @property
+    def warm(self) -> bool:
+        """Whether a connection is there already, which is kept from a call before."""
+        is_push = self.place in (Place.PUSH_LISTING, *SENT)
+        return self.way is Way.HTTP and is_push and self.seed % 2 == 1 and self.moment == self.known
+
+    @property
     def deadline_s(self) -> float:
         """The time limit of the call."""
         if not self.fault.waits:
@@ -161,6 +167,10 @@ class _Run:
         """Carry out the trial."""
         verdict, trial = self._verdict, self._trial
         with closing(self._remote), closing(self._relay(trial.deadline_s)) as relay:
+            if trial.warm:
+                _patient(relay).reach()
+                relay._timeout_s = trial.deadline_s
+                self._remote.count()
             self._remote.strike(trial.fault.name, trial.place, trial.seed)
             begun = time.monotonic()
             call = self._call(relay)

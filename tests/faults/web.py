@@ -233,6 +233,7 @@ INJECTIONS: dict[str, Inject] = {
     "401": answers(401, WWW_Authenticate='Basic realm="git"'),
     "403": answers(403, b"\x1b[31mNot you\x07.", Content_Type="text/plain"),
     "404": answers(404),
+    "405": answers(405),
     "captive portal": answers(200, b"<html><form>Log in to Free Wi-Fi</form>", Content_Type="text/html"),
 }
 # These let git carry the request out in any case.

@@ -165,10 +165,11 @@ def test_pushing_the_same_again_after_a_lost_reply_succeeds_without_sending_it(
     ("status", "kind"),
     [
         (301, NotAGitServer),
-        (400, PushRefused),
+        (400, PushBlocked),
         (401, AuthenticationFailed),
         (403, AccessDenied),
         (404, RepositoryNotFound),
+        (405, PushBlocked),
         (413, PushRefused),
         (429, RateLimited),
     ],
@@ -184,6 +185,7 @@ def test_a_status_that_says_not_carried_out_is_certain(
     if isinstance(error, PushRefused):
         assert error.words in (
             "HTTP 400 Bad Request",
+            "HTTP 405 Method Not Allowed",
             "HTTP 413 Request Entity Too Large",
             "HTTP 413 Content Too Large",
         )

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from peer_relay.outbox import Status
 from peer_relay.store import Refreshed
 from tests.claims import claim
 from tests.faults.catalogue import CATALOGUE, Place, Way
 from tests.faults.scene import AFTER, BEFORE, PATIENCE_S, Scene, make_scene
 from tests.faults.trial import Trial, run
 from tests.faults.web import WebRemote
+from tests.git.fault_server import answers
 from tests.relay.support import FakeTime, Machine, texts
 from tests.store.benches import ROOM, a_deadline
 from tests.store.memory_store import MemoryMailbox, MemoryStore
@@ -90,6 +92,19 @@ def test_a_host_that_shows_an_old_copy_is_not_asked_until_the_deadline(
     )
     assert alice.relay.deliver() is True
     assert texts(mailbox.records()) == ["What?", "Why?"]
+
+
+@claim("I5")
+@pytest.mark.parametrize("status", [405, 407, 411, 451])
+def test_a_proxy_that_lets_no_push_through_sets_no_record_aside(scene: Scene, remote: WebRemote, status: int) -> None:
+    """Found by asking what http says about all pushes alike: each record was set aside, for a person to retry."""
+    remote._server.struck = {Place.PUSH: answers(status)}
+    with closing(scene.relay(remote.url, scene.folder / AFTER / "home", remote.environ, PATIENCE_S)) as relay:
+        asked = relay.ask("Why?")
+        assert f'takes no push to the room at present and says: "HTTP {status} ' in asked.notes[0]
+        assert [entry.status for entry in relay.outbox()] == [Status.QUEUED]
+        remote.lift()
+        assert relay.deliver()
 
 
 def test_polls_do_not_ask_a_host_again_that_asked_for_an_hours_pause(
