@@ -106,7 +106,7 @@ class Stage:
     def check(self) -> None:
         """Check what holds for every test: see the head of this file."""
         for path in (self.folder / "sessions").glob("*.pid"):
-            assert [pid for pid in path.read_text().split() if not _ends(int(pid))] == [], path.stem
+            assert [pid for pid in path.read_text().split() if not ends(int(pid))] == [], path.stem
         for path in (self.folder / "sessions").glob("*.out"):
             for line in path.read_text(encoding="utf-8").splitlines():
                 assert json.loads(line)["jsonrpc"] == "2.0"
@@ -149,7 +149,7 @@ class Person:
             input=given,
             capture_output=True,
             encoding="utf-8",
-            env=self._variables({}),
+            env=self.variables({}),
             timeout=50,
             check=False,
         )
@@ -167,7 +167,7 @@ class Person:
         self.stage.sessions += 1
         record = folder / f"{self.stage.sessions}-{self.name}"
         arguments = ["-c", _SERVE, "sh", str(record), sys.executable]
-        server = StdioServerParameters(command="/bin/sh", args=arguments, env=self._variables(changes))
+        server = StdioServerParameters(command="/bin/sh", args=arguments, env=self.variables(changes))
         try:
             async with Client(server, mode=mode, read_timeout_seconds=PATIENCE_S) as client:
                 # As every agent does; the client would do it after the first call, and that is a request too (I7).
@@ -182,7 +182,7 @@ class Person:
             [sys.executable, "-m", "peer_relay", "serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=self._variables({}),
+            env=self.variables({}),
         ) as server:
             assert server.stdin is not None
             assert server.stdout is not None
@@ -202,15 +202,16 @@ class Person:
         return room
 
     def kept(self, folder: str) -> list[str]:
-        """Return the names of the files in the `outbox` or `asked` folder of the only room."""
-        return sorted(path.name for path in self.home.glob(f"rooms/*/*/{folder}/*"))
+        """Return the names of the finished files in the `outbox` or `asked` folder of the only room."""
+        return sorted(path.name for path in self.home.glob(f"rooms/*/*/{folder}/[!.]*"))
 
     def queued(self) -> list[dict[str, Any]]:
         """Return the records in the outbox of the only room, in the order of acceptance."""
-        paths = sorted(self.home.glob("rooms/*/*/outbox/*"))
-        return [json.loads(json.loads(path.read_text(encoding="utf-8"))["record"]) for path in paths]
+        paths = sorted(self.home.glob("rooms/*/*/outbox/[!.]*"))
+        return [json.loads(json.loads(path.read_text(encoding="utf-8"))["content"]["record"]) for path in paths]
 
-    def _variables(self, changes: Mapping[str, str]) -> dict[str, str]:
+    def variables(self, changes: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment of this person's processes."""
         own = {"PEER_RELAY_HOME": str(self.home), "PEER_RELAY_TIMEOUT": str(HEALTHY_LIMIT_S)}
         return {**os.environ, **own, **self.environment, **changes}
 
@@ -244,7 +245,7 @@ class Agent:
         """End the server without giving it a chance to do anything, and wait until it is gone."""
         pid = int(self.record.with_name(f"{self.record.name}.pid").read_text())
         os.kill(pid, signal.SIGKILL)
-        await until(lambda: not _runs(pid))
+        await until(lambda: not runs(pid))
 
     def standard_error(self) -> list[str]:
         """Return the lines that the server wrote to its standard error so far."""
@@ -265,15 +266,15 @@ def _innermost(error: Exception) -> Exception:
     return error
 
 
-def _ends(pid: int) -> bool:
+def ends(pid: int) -> bool:
     """Wait for a process that ought to end by itself."""
     limit = time.monotonic() + PATIENCE_S
-    while _runs(pid) and time.monotonic() < limit:
+    while runs(pid) and time.monotonic() < limit:
         time.sleep(0.02)
-    return not _runs(pid)
+    return not runs(pid)
 
 
-def _runs(pid: int) -> bool:
+def runs(pid: int) -> bool:
     """Return whether a process is there and is more than an entry that nobody has asked for."""
     done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return done.stdout.strip() != "" and not done.stdout.startswith("Z")

@@ -28,8 +28,8 @@ from peer_relay.server.lines import MAX_LINE_BYTES, Lines
 from peer_relay.server.mailbox import THREADS, Mailbox
 from peer_relay.server.receipts import Receipts
 from tests.claims import claim
-from tests.server.fake_relay import FakeRelay, Script, wait_for_log
-from tests.server.session import INITIALIZE, Session, call, notification, request
+from tests.server.fake_relay import FakeRelay, Script
+from tests.server.session import INITIALIZE, Session, notification, request
 from tests.server.support import connected
 from tests.server.test_stdio import Bench, line
 
@@ -213,17 +213,6 @@ def test_the_end_of_input_is_noticed_while_refusals_wait_for_a_client_that_reads
         assert session.wait()[0] == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, None])
-def test_a_client_that_reads_nothing_does_not_hold_the_end(tmp_path: Path, number: signal.Signals | None) -> None:
-    # Not found to be a bug: the rival of the one above.
-    with serve_fake(tmp_path, reads=False) as session:
-        session.send(INITIALIZE, *(request(number, "tools/list") for number in range(30)))
-        wait_for_log(tmp_path, "pending")
-        session.end_input() if number is None else session.signal(number)
-        assert session.wait()[0] == 0
-        assert session.stderr == ""
-
-
 @pytest.mark.timeout(20)
 def test_the_end_of_input_is_noticed_while_the_last_byte_of_a_result_cannot_be_written() -> None:
     # Found by reading: that byte is written under a lock, and reading took the lock before it looked for the end.
@@ -277,13 +266,3 @@ def test_of_two_requests_with_one_id_neither_result_confirms_what_only_the_other
     with receipts.last_byte_of(1):
         pass
     assert receipts.request_read(2, receipts.moment()) == frozenset()
-
-
-@claim("stdout-is-json-rpc")
-def test_calls_with_one_id_are_each_answered_and_the_session_goes_on(tmp_path: Path) -> None:
-    # Not found to be a bug: the SDK keeps one entry for both.
-    with serve_fake(tmp_path, Script(answers=1)).initialize() as session:
-        session.send(*[call(1, "check_answers")] * 2, notification("notifications/cancelled", requestId=9))
-        first, second = session.receive(1)["result"], session.receive(1)["result"]
-        assert session.ask(request(2, "ping")) == {}
-    assert first["structuredContent"]["answers"] == second["structuredContent"]["answers"]

@@ -136,12 +136,61 @@ def test_fifty_calls_at_once_on_a_relay_that_prints_leave_only_json_rpc_on_stand
     assert session.stderr.count("not JSON-RPC") == 40
 
 
+NESTED = b'{"a":' * 900 + b"1" + b"}" * 900
+GARBAGE = [
+    b"",
+    b'{"jsonrpc": ',
+    b"[]",
+    b'"text"',
+    b'{"id": [1], "method": "x"}',
+    b'{"result": 1}',
+    b"[" * 100_000,
+    b"\0\0\0",
+    b"\xff\xfe\xff",
+    b'{"jsonrpc":"2.0","id":1e999,"method":"ping"}',
+    b'{"jsonrpc":"2.0","id":NaN,"method":"ping"}',
+    b'{"jsonrpc":"2.0","id":' + b"9" * 5000 + b',"method":"ping"}',
+    b'[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2,"method":"ping"}]',
+    b'{"jsonrpc":"2.0","method":"tools/call","params":{"name":"ask_peer","arguments":{"question":"Without an id?"}}}',
+    b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{"a":1}}}',
+    b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"never sent"}}',
+    b'{"jsonrpc":"2.0","id":"never asked","result":{}}',
+    b'{"jsonrpc":"2.0","method":"notifications/initialized","params":' + NESTED + b"}",
+    b"x" * (5 << 20),
+]
+ODD = {
+    10: b'{"jsonrpc":"2.0","id":10,"method":"ping","params":' + NESTED + b"}",
+    11: b'{"jsonrpc":"2.0","id":11,"method":"tools/call","params":{"name":"check_answers","arguments":'
+    + NESTED
+    + b"}}",
+    12: b'{"jsonrpc":"2.0","id":12,"method":"notifications/initialized"}',
+    13: b'{"jsonrpc":"2.0","id":13,"method":"\\ud800"}',
+    14: b'{"jsonrpc":"2.0","id":14,"method":"tools/call","params":[1]}',
+    15: b'{"jsonrpc":"2.0","id":15,"method":"tools/call","params":{"name":"check_answers","arguments":'
+    b'{"wait_seconds":' + b"9" * 400 + b"}}}",
+    9**999: b'{"jsonrpc":"2.0","id":' + str(9**999).encode() + b',"method":"ping"}',
+    "\ud800": b'{"jsonrpc":"2.0","id":"\\ud800","method":"ping"}',
+}
+
+
 @claim("stdout-is-json-rpc")
 def test_lines_that_are_no_messages_are_dropped_and_the_session_goes_on(tmp_path: Path) -> None:
     with start(tmp_path).initialize() as session:
-        session.write('\n{"jsonrpc": \n[]\n"text"\n{"id": [1], "method": "x"}\n{"result": 1}\n' + "[" * 100_000 + "\n")
+        session.write(b"".join(line + b"\n" for line in GARBAGE))
         assert session.ask(request(1, "ping")) == {}
         assert len(session.lines) == 2
+    assert log_of(tmp_path).count("ask Without an id? None") == 0
+
+
+@claim("stdout-is-json-rpc")
+def test_odd_requests_are_each_answered_once_and_so_are_two_with_one_id(tmp_path: Path) -> None:
+    with start(tmp_path).initialize() as session:
+        session.write(b"".join(line + b"\n" for line in ODD.values()))
+        session.send(request(20, "ping"), request(20, "ping"))
+        assert session.ask(request(21, "ping")) == {}
+        for request_id in (*ODD, 20, 20):
+            session.receive(request_id)
+        assert len(session.lines) == len(ODD) + 4
 
 
 def test_a_request_that_is_not_valid_is_answered_with_an_error(tmp_path: Path) -> None:
