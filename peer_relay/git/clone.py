@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 from itertools import count, takewhile
 from pathlib import Path
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 _LOST = "refs/peer-relay/lost"
 _NO_COMMIT = "0" * 40
 _KINDS = {1: "commit", 2: "tree", 3: "blob"}
-_COMMIT_ID = re.compile(rb"[0-9a-f]{40}")
 
 
 class OpenClone:
@@ -107,18 +105,11 @@ class OpenClone:
 
     @property
     def shallow(self) -> frozenset[bytes]:
-        """The commits that are here without their parents.
-
-        Raises:
-            DamagedClone: what is noted of them is none. A remote that were told of it would refuse the whole request.
-        """
+        """The commits that are here without their parents."""
         try:
-            boundary = frozenset(self._repo.get_shallow())
+            return frozenset(self._repo.get_shallow())
         except UNREADABLE as error:
             raise DamagedClone(reason="its shallow boundary cannot be read") from error
-        if not all(map(_COMMIT_ID.fullmatch, boundary)):
-            raise DamagedClone(reason="its shallow boundary is not one of commits")
-        return boundary
 
     def set_shallow(self, boundary: frozenset[bytes]) -> None:
         """Replace the shallow boundary.

@@ -19,6 +19,7 @@ from tests.damage.world import SHAPES, build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from tests.damage.world import World
 
 SEED = 4
