@@ -1,4 +1,4 @@
-"""What is compared: asking, polling and first fetches with git or a smaller room, and commands with a bare Python."""
+"""What is compared: asking, polling and first fetches with git or a smaller room, and short commands with Python."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from unittest import mock
 
 import pytest
 
+from benchmarks.growth import grow
 from benchmarks.measure import WARM_UPS, Comparison, compare, seconds, table
 from peer_relay import app
 from peer_relay.config import RelayConfig
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 RUNS, QUICK_RUNS = 30, 5
 SMALL, LARGE = 500, 10_228
 """Numbers of exchanges; after archiving, 500 of them are at the tip in both rooms, so only the history differs."""
+
+GROWN, QUICK_GROWN = 2_500, 250
+"""Numbers of exchanges that are written one by one, to see how a mailbox grows."""
 
 BETWEEN_MS = 36 * 60_000
 QUESTION = "Why does the session token expire after 15 minutes? Mobile users are logged out. Case {}."
@@ -182,10 +186,11 @@ def main() -> None:
     assert 2 * runs + WARM_UPS <= MAX_OPEN_PLANNED, "nobody answers here"
     with tempfile.TemporaryDirectory(prefix="peer-relay-bench-") as folder:
         found = []
-        for each in measured(Path(folder), runs):
+        grown = grow(Path(folder), GROWN if runs == RUNS else QUICK_GROWN)
+        for each in itertools.chain([grown.asking], measured(Path(folder), runs)):
             print(f"{each.what}: done", file=sys.stderr)
             found.append(each)
-    print(table(found) + "\n" + NOTES, end="")
+    print(table(found) + "\n" + NOTES + "\n" + grown.table)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ MERGE_OBJECTS = 8_192
 MERGE_BYTES = 16 << 20
 """The largest pack that packs are merged into, of objects as they stand in it."""
 
-_SMALLEST_LEVEL = 256
+_SMALLEST_LEVEL = 128
 _TREE = 2
 _OUR_KINDS = (1, _TREE, 3, 4, REF_DELTA)
 # A tree that has grown to this is worth a look when it comes together with other states of its folder.

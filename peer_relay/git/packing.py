@@ -40,14 +40,16 @@ if TYPE_CHECKING:
 
 CROWDED = 1_024
 """From how many loose objects on they are packed."""
-SLICE_OBJECTS = 256
-SLICE_BYTES = 4 << 20
+SLICE_OBJECTS = 128
+SLICE_BYTES = 2 << 20
 """The most that goes into one pack at a time, of objects as they are built."""
 
 # Twice what a record's file may have, and more than the largest tree that a room can have.
 _LARGEST_OBJECT = 512 << 10
-_LISTED = 4_096
-_SLICE_S = 0.05
+_LISTED = 2_048
+# After so long a slice ends, if it has as many objects as several records: each push has to take more than it brings.
+_SLICE_S = 0.04
+_LEAST_OBJECTS = 32
 # Object names are evenly distributed, so a few of the 256 folders tell how full all of them are.
 _SAMPLE = ("17", "4e", "a3", "d8")
 _FOLDER = re.compile(r"[0-9a-f]{2}")
@@ -156,7 +158,8 @@ def _pack_slice(store: DiskObjectStore, *, durable: bool, before_s: float) -> bo
     with ExitStack() as opened:
         indexes = [opened.enter_context(closing(each)) for each in _indexes(Path(store.pack_dir))]
         for file in _oldest(store, before_s):
-            if len(useless) == SLICE_OBJECTS or size >= SLICE_BYTES or until.expired:
+            is_late = until.expired and len(useless) >= _LEAST_OBJECTS
+            if len(useless) == SLICE_OBJECTS or size >= SLICE_BYTES or is_late:
                 break
             if not any(_is_in(each, file.name) for each in indexes):
                 if (found := _read(file)) is None:

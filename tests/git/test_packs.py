@@ -299,13 +299,16 @@ def test_a_failed_write_leaves_no_temporary_file(clone: Repo, monkeypatch: pytes
     assert all(each.id in clone.object_store for each in objects)
 
 
-def test_many_loose_objects_are_packed_little_by_little_and_few_are_left_alone(clone: Repo) -> None:
+def test_many_loose_objects_are_packed_little_by_little_and_few_are_left_alone(
+    clone: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     objects: list[ShaFile] = [Blob.from_string(b"%d" % number) for number in range(500)]
     write_loose(clone.object_store, objects)
     maintain(clone)
     assert len(stored(clone)) == 500
     objects += [Blob.from_string(b"%d" % number) for number in range(500, 1_500)]
     write_loose(clone.object_store, objects)
+    monkeypatch.setattr("peer_relay.git.packing._SLICE_S", 60.0)
     maintain(clone)
     assert sorted(Counter(Path(name).suffix for name in stored(clone)).items()) == [
         ("", 1_500 - SLICE_OBJECTS),
