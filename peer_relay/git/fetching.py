@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -19,6 +20,8 @@ from peer_relay.git.packs import FIRST_FETCH, PackLimits
 from peer_relay.git.transport import FetchReply, FetchRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from peer_relay.deadline import Deadline
     from peer_relay.git.clone import Clone, OpenClone
     from peer_relay.git.transport import Transport
@@ -137,7 +140,14 @@ class Fetcher:
         free = max(0, self._clone.free_bytes() - _DISK_RESERVE)
         return PackLimits(_MAX_INCREMENT_OBJECTS, FIRST_FETCH.max_object_bytes, free)
 
-    def _spool(self) -> BinaryIO:
+    @contextlib.contextmanager
+    def _spool(self) -> Iterator[BinaryIO]:
+        """Give a file to fetch into. Closing it writes what is left of it, which a full disk does not allow either."""
         folder = self._clone.path.parent
         with disk.reported(folder):
-            return cast("BinaryIO", tempfile.TemporaryFile(dir=folder))
+            file = cast("BinaryIO", tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 - closed below
+        try:
+            yield file
+        finally:
+            with disk.reported(folder):
+                file.close()
