@@ -39,6 +39,9 @@ TOOLS = {
 GRACE_S = 5.0
 """How much longer than its time limit a call may take, on a machine that is busy with many processes."""
 
+START_S = 5.0
+"""How much longer a command may take that is a process of its own."""
+
 PATIENCE_S = 60.0
 """How much longer than that a call is waited for: then it is taken for one that never ends."""
 
@@ -260,7 +263,7 @@ class Reader:
         printed, said = await process.communicate()
         status = process.returncode
         self._keep(said)
-        is_read = status in (self._READ, self._FROM_BEFORE)
+        is_read = status in (self._READ, self._FROM_BEFORE) and b'{"error"' not in said
         is_whole = is_read and b"that cannot be read now" not in said
         shown = [json.loads(line) for line in printed.splitlines()]
         recorder.settle(
@@ -271,7 +274,7 @@ class Reader:
             stale=status == self._FROM_BEFORE,
             reason=said.decode(errors="replace") if status else "",
             seconds=round(time.monotonic() - begun, 3),
-            limit_s=self._circumstances.timeout_s + GRACE_S,
+            limit_s=self._circumstances.timeout_s + GRACE_S + START_S,
             **who,
         )
 
