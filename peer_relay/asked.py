@@ -10,11 +10,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
 from peer_relay import disk
 from peer_relay.crash_points import CrashPoint, reached
+from peer_relay.errors import StateUnusable
 from peer_relay.ids import ULID_PATTERN
 
 if TYPE_CHECKING:
@@ -42,7 +44,14 @@ class Asked:
         """Wait for an answer; on return that is on the disk."""
         path = self._folder / question_id
         if not disk.is_there(path):
-            disk.write_atomically(path, b"")
+            try:
+                disk.write_atomically(path, b"")
+            except StateUnusable:
+                # It may be in place and only not known to be on the disk. A question that is taken back for this
+                # would be looked for in vain for ever.
+                with contextlib.suppress(StateUnusable):
+                    disk.remove(path)
+                raise
 
     def remove(self, question_ids: Iterable[str]) -> None:
         """Wait no longer."""

@@ -177,8 +177,7 @@ class Outbox:
             self.save(entry)
         except StateUnusable:
             # It may be in place and only not known to be on the disk: what is reported as not accepted never goes out.
-            with contextlib.suppress(StateUnusable):
-                self.remove(entry)
+            self.take_back(entry)
             raise
         reached(CrashPoint.ACCEPTED)
         return entry
@@ -203,6 +202,13 @@ class Outbox:
     def remove(self, entry: OutboxEntry) -> None:
         """Take an entry out."""
         disk.remove(self._path(entry))
+
+    def take_back(self, entry: OutboxEntry) -> bool:
+        """Take an entry out that nobody was told of yet, and return whether that could be done."""
+        with contextlib.suppress(StateUnusable):
+            self.remove(entry)
+            return True
+        return False
 
     def _path(self, entry: OutboxEntry) -> Path:
         return self._folder / entry.name

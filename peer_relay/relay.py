@@ -126,8 +126,8 @@ class Relay(Decisions):
             # unread all the same when it arrives. The other way round it would be looked for in vain for ever.
             self._state.asked.add(question_id)
         except PeerRelayError:
-            self._state.outbox.remove(entry)
-            raise
+            if self._state.outbox.take_back(entry):
+                raise  # otherwise it is on its way, as after a crash in between
         reached(CrashPoint.ASKED)
         return self._send(entry, deadline)
 

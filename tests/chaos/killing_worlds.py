@@ -87,12 +87,18 @@ class World:
     def stored(self) -> Counter[str]:
         """Return the names of all records that the branch's history added, as plain git sees them."""
         subjects = run_git("log", "--format=%s", BRANCH, cwd=self.repository).decode().splitlines()
-        return Counter(found[1] for each in subjects if (found := _SUBJECT.match(each)))
+        return Counter(name for each in subjects if (name := name_in_subject(each)))
 
     def queued(self) -> set[str]:
         """Return the names of the records in alice's outbox."""
         records = (entry.record for entry in self.state.outbox.waiting())
         return {name_of(getattr(each, "question", "") or getattr(each, "answer", "")) for each in records}
+
+
+def name_in_subject(subject: str) -> str | None:
+    """Return the name of the record that a commit with this subject added, if it added one."""
+    found = _SUBJECT.match(subject)
+    return None if found is None else found[1]
 
 
 def name_of(text: str) -> str:
