@@ -2,8 +2,8 @@
 
 1. Requests go to the address of the remote and to nowhere else: a redirect is refused with a sentence, and so is every
    other address that a server names. So no login ever reaches another host.
-2. Nothing is retried but a request that was refused for want of a login, and nothing sleeps. A pause that the server
-   asks for is reported with `RateLimited`.
+2. Nothing sleeps, and nothing is retried but a request that was refused for want of a login, and one that is no push
+   and met a kept connection that the server was just closing. A pause that the server asks for is `RateLimited`.
 3. The deadline holds on every step (`watch`), and what comes is counted while it is read.
 4. A login is in one header of a request and nowhere else: in no address, `repr`, log or message (I10).
 5. This machine is never reached through a proxy.
@@ -23,7 +23,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 
 from dulwich.client import AbstractHttpGitClient, default_user_agent_string
 from urllib3 import PoolManager, ProxyManager
-from urllib3.exceptions import HTTPError, LocationValueError, NameResolutionError, ProxyError, SSLError
+from urllib3.exceptions import HTTPError, LocationValueError, NameResolutionError, ProtocolError, ProxyError, SSLError
 from urllib3.util import Timeout, make_headers
 
 from peer_relay.errors import NotAGitServer, OutcomeUnknown, TransportError, Unreachable
@@ -203,6 +203,18 @@ class _Client(AbstractHttpGitClient):
                 raise logins.refusal()
 
     def _send(self, url: str, headers: dict[str, str], data: Body) -> BaseHTTPResponse:
+        """Send a request, once more on a new connection if a kept one was closed before there was an answer."""
+        pool = self._connections.pool()
+        made = pool.num_connections
+        try:
+            return self._send_once(url, headers, data)
+        except ProtocolError:
+            was_kept, repeatable = pool.num_connections == made, data is None or isinstance(data, bytes)
+            if self._operation.sent or self._operation.deadline.expired or not (was_kept and repeatable):
+                raise
+        return self._send_once(url, headers, data)
+
+    def _send_once(self, url: str, headers: dict[str, str], data: Body) -> BaseHTTPResponse:
         if not url.startswith(self._base_url):
             raise NotAGitServer(remote=self._operation.remote, reason="it points to another address")
         watch, login = self._connections.watch, self._connections.logins.current

@@ -105,6 +105,13 @@ CATALOGUE = (
         http=ANSWERED,
         ssh=ANSWERED,
     ),
+    _fault(
+        "kept and closed",
+        "a connection that was kept is closed when the next request comes",
+        "",
+        most=12,
+        http=(*LOOKS, Place.FETCH),
+    ),
     # The protocol
     _fault(
         "empty", "the answer is 200 with nothing in it", rf"closed without a word|not git's protocol|{_LOST}",

@@ -54,6 +54,7 @@ class _Handler(Handler):
         else:
             self.server.strikes += 1
             inject(self, body)
+        self.server.seen.add(self.client_address)
 
 
 class _Server(FaultServer):
@@ -65,6 +66,7 @@ class _Server(FaultServer):
         self.struck: dict[Place, Inject] = {}
         self.spared: tuple[str, ...] = ()
         self.strikes = 0
+        self.seen: set[object] = set()
         self.logins = 0
         self.requested: list[str] = []
         self.replica: Path | None = None
@@ -178,6 +180,14 @@ def begin(handler: Handler, body: bytes) -> bytes:
     return reply.body
 
 
+def close_kept(handler: Handler, body: bytes) -> None:
+    """Close a connection that had a request before, and answer on a new one."""
+    if handler.client_address in handler.server.seen:
+        hang_up(handler, body)
+    else:
+        handler.send(handler.server.backend(handler, body))
+
+
 def half_open(handler: Handler, body: bytes) -> None:
     """Send the first half of the answer, and then nothing."""
     answer = begin(handler, body)
@@ -218,6 +228,7 @@ INJECTIONS: dict[str, Inject] = {
     "half-open": half_open,
     "slow": slow,
     "truncated": cut,
+    "kept and closed": close_kept,
     "empty": gits_own(b""),
     "flush only": gits_own(b"0000"),
     "sideband error": sideband_error,

@@ -107,6 +107,13 @@ def test_a_proxy_that_lets_no_push_through_sets_no_record_aside(scene: Scene, re
         assert relay.deliver()
 
 
+def test_a_kept_connection_that_the_server_is_just_closing_is_no_outage(scene: Scene, tmp_path: Path) -> None:
+    """Found when the fault server lost its 40 ms of delay: a server that closes after 5 s met polls every 5 s."""
+    (fault,) = (each for each in CATALOGUE if each.name == "kept and closed")
+    (tmp_path / "trial").mkdir()
+    assert run(Trial(fault, Way.HTTP, Place.LISTING), scene, tmp_path / "trial").broken == []
+
+
 def test_polls_do_not_ask_a_host_again_that_asked_for_an_hours_pause(
     scene: Scene, remote: WebRemote, tmp_path: Path
 ) -> None:
