@@ -111,7 +111,7 @@ def _explained(found: Found) -> Iterator[str]:
     assert refusal is not None  # noqa: S101 - as whoever calls this has made sure
     yield refusal.error.what
     yield f"The branch would be put back to commit {found.snapshot.tip}, {_stands(ledger)}."
-    if isinstance(refusal.error, BranchSetBack):
+    if isinstance(refusal.error, BranchSetBack) and not beyond.commits:
         yield "Nothing would be taken off it. If the host is only catching up, waiting a little is enough."
     elif refusal.tip is not None:
         yield f"The branch is at commit {refusal.tip} now, and {_number(found)} would be taken off it."

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import stat
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _OTHERS = 0o077
 _OTHERS_WRITE = 0o022
 _ROOMS, _SAVED, _LOGS = "rooms", "saved-rooms", "logs"
-_CLONES = {"clone", "clone-with-lost-history"}
+_CLONE = re.compile(r"clone(?:-with-lost-history(?:-\d+)?)?")
 _PEER_DEPTH = 2
 _NAMED = 4
 
@@ -116,8 +117,9 @@ def _kept(places: Places) -> Iterator[_Kept]:
         yield from _look(root)
         for folder, folders, files in os.walk(root):
             if root.name == _ROOMS and len(Path(folder).relative_to(root).parts) == _PEER_DEPTH:
-                yield from (each for name in sorted(_CLONES & set(folders)) for each in _look(Path(folder, name)))
-                folders[:] = [name for name in folders if name not in _CLONES]
+                clones = sorted(filter(_CLONE.fullmatch, folders))
+                yield from (each for name in clones for each in _look(Path(folder, name)))
+                folders[:] = [name for name in folders if name not in clones]
             yield from (each for name in sorted((*folders, *files)) for each in _look(Path(folder, name)))
 
 

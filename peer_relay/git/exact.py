@@ -23,7 +23,7 @@ from peer_relay.commits import (
     take_apart,
 )
 from peer_relay.errors import IllegalStep, InvalidRecord, RefusedCommit
-from peer_relay.git.trees import Draft, Source, files_of, find_file, with_file, without_files
+from peer_relay.git.trees import Draft, Source, files_of, find_file, object_id, with_file, without_files
 from peer_relay.ids import ulid_ms
 from peer_relay.ledger import Add, Archive, Ledger, Step
 from peer_relay.paths import ROOM_FILE, Kind, Place, parse_path, path_for
@@ -192,14 +192,14 @@ class Examiner:
         return None if place is None else Arrival(commit_id, place), commit.parent
 
     def is_within(self, source: Source, commit_id: str, known: Snapshot) -> bool:
-        """Return whether a holder of the token wrote a commit that holds nothing but what a verified one holds, too.
+        """Return whether a commit of a holder of the token is of the same room, and names no more than a verified one.
 
         Raises:
             ValueError: it is not in the form of a room's commits.
         """
-        draft = Draft(source)
-        found = files_of(draft, self._authentic(source, commit_id).tree)
-        return found.items() <= files_of(draft, take_apart(draft.raw("commit", known.tip)).tree).items()
+        files = files_of(Draft(source), self._authentic(source, commit_id).tree)
+        is_same_room = files.get(ROOM_FILE) == object_id("blob", canonical_bytes(known.ledger.room))
+        return is_same_room and files.keys() <= _paths_of(known.ledger)
 
     def _authentic(self, source: Source, commit_id: str) -> ParsedCommit:
         commit = take_apart(source.raw("commit", commit_id))
@@ -275,6 +275,14 @@ def _place(commit: ParsedCommit, room: Room) -> Place:
     kind = Kind.ANSWER if message.subject.startswith(f"{message.stamp.peer} answers: ") else Kind.QUESTION
     other = peers[0] if message.stamp.peer == peers[1] else peers[1]
     return Place(question_id, message.stamp.peer if kind is Kind.QUESTION else other, kind)
+
+
+def _paths_of(ledger: Ledger) -> set[str]:
+    """Return the paths of all files at a tip."""
+    asked = {**ledger.open, **ledger.answered}
+    places = [Place(each, by, Kind.QUESTION) for each, by in asked.items()]
+    places += [Place(each, by, Kind.ANSWER) for each, by in ledger.answered.items()]
+    return {ROOM_FILE, *map(path_for, places)}
 
 
 def _clause(error: Exception) -> str:

@@ -264,12 +264,13 @@ def test_a_room_that_was_named_stays_named_in_the_commands(machine: Machine) -> 
 
 
 @claim("I6")
-def test_a_rewritten_history_is_a_failure_and_what_was_verified_stays_known(machine: Machine) -> None:
+def test_a_branch_that_was_set_back_is_a_failure_and_what_was_verified_stays_known(machine: Machine) -> None:
     run_git("update-ref", BRANCH, f"{BRANCH}~1", cwd=machine.mailbox)
     before = machine.content()
     found = checks(status=1)
     assert states(found, "warning", "failed", "skipped") == {"history": "failed", "newest": "skipped"}
-    assert found["history"]["what"].startswith("The history of the room was rewritten: it no longer contains commit ")
+    assert found["history"]["what"].startswith("The branch of the room shows an older state, commit ")
+    assert "`peer-relay restore` puts the branch back" in found["history"]["fix"]
     assert machine.content() == before
 
 

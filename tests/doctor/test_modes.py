@@ -44,6 +44,14 @@ def test_what_is_the_owners_alone_is_well(places: Places) -> None:
     assert check_modes(places, USER) == ok("Yours alone: 11 files and folders.")
 
 
+def test_what_is_in_a_clone_that_was_put_aside_is_not_looked_at_one_by_one(places: Places) -> None:
+    for name in ("clone-with-lost-history", "clone-with-lost-history-2"):
+        folder = places.home / "rooms" / "abc" / "alice" / name
+        folder.mkdir(mode=0o700)
+        (folder / "HEAD").touch(mode=0o644)
+    assert check_modes(places, USER) == ok("Yours alone: 13 files and folders.")
+
+
 def test_nothing_is_well_too(tmp_path: Path) -> None:
     assert check_modes(Places(tmp_path / "a", tmp_path / "b"), USER) == ok("There is nothing yet.")
 

@@ -70,6 +70,7 @@ def test_a_mailbox_that_went_away_meanwhile_is_left_to_whoever_asked() -> None:
 def test_a_branch_that_is_not_accepted_is_a_failure_by_name(error: MailboxError) -> None:
     found: Finding = check_history(Refreshed(SNAPSHOT, refusal=Refusal(None, error)), TIP)
     assert found == failed(error.what, advice=error.remedy)
+    assert "`peer-relay restore`" in error.remedy
     assert found.state is State.FAILED
 
 

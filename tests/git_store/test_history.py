@@ -330,8 +330,7 @@ def test_a_branch_that_lost_the_newest_verified_commit_is_refused_until_it_has_i
     found = look(bob, known)
     assert found.refusal is not None
     assert (found.snapshot, found.arrivals, found.refusal.tip) == (known, (), tip)
-    is_older = lose is reset and keep_clone  # without a clone that cannot be told
-    told = BranchSetBack(commit=known.tip, found=tip) if is_older else HistoryRewritten(commit=known.tip)
+    told = BranchSetBack(commit=known.tip, found=tip) if lose is reset else HistoryRewritten(commit=known.tip)
     assert str(found.refusal.error) == str(told)
     if keep_clone:
         assert run_git("rev-parse", f"refs/peer-relay/lost/{known.tip}", cwd=bob.folder).decode().strip() == known.tip

@@ -367,6 +367,30 @@ def test_a_commit_that_is_not_exact_is_refused_by_name_and_work_goes_on_without_
     assert (healed.snapshot.tip, healed.arrivals, healed.refusal) == (later, (arrived(later, LATER),), None)
 
 
+BY_A_STRANGER = ("a wrong Room-Mac", "the Room-Mac of another key", "no Room-Mac")
+BY_A_HOLDER = (
+    *("a field more", "an answer in a question's file", "a file more", "a text beyond its length"),
+    *("no id in the trailer", "another trailer", "another header", "a body", "a second answer"),
+)
+
+
+@claim("I2")
+@pytest.mark.parametrize("name", [*BY_A_STRANGER, *BY_A_HOLDER])
+def test_that_versions_may_differ_is_said_of_what_a_holder_of_the_token_wrote_and_of_nothing_else(
+    mailbox: Room, tmp_path: Path, name: str
+) -> None:
+    bob = reader(tmp_path, tmp_path / "mailbox.git")
+    known = look(bob, None).snapshot
+    FORGERIES[name][0](mailbox)
+    found = look(bob, known)
+    assert found.refusal is not None
+    assert found.refusal.error.remedy == (
+        "Ask your peer who pushed it; `peer-relay restore` takes it off the branch again."
+        if name in BY_A_STRANGER
+        else "Ask your peer which peer-relay wrote it: upgrade the older one, or `peer-relay restore` takes it off."
+    )
+
+
 @claim("I2")
 @pytest.mark.parametrize("name", FORGERIES)
 def test_a_first_look_at_a_tip_that_is_not_exact_refuses_the_room_as_a_whole(

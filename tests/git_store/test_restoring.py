@@ -309,6 +309,8 @@ def test_the_copy_is_found_when_the_clone_was_thrown_away_since(mailbox: Room, b
     known = known_to(bob)
     delete(mailbox)
     refusal = refused(bob, known)
+    bob.store._clone.maintain()
+    assert _kept(bob) == f"refs/peer-relay/lost/{known.tip} {known.tip}\n"
     for _ in range(2):
         run_git("update-ref", f"refs/peer-relay/lost/{known.tip}", known.tip, cwd=bob.folder)
         bob.store._clone.wipe()

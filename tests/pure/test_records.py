@@ -213,7 +213,22 @@ def test_a_file_that_is_not_a_canonical_room_is_refused(change: Callable[[bytes]
 def test_another_format_is_told_before_anything_else_is_looked_at(found: str, newer: bool) -> None:
     with pytest.raises(UnsupportedFormat) as caught:
         parse(Room, f'{{"format": {found}, "metadata": {{}}}}'.encode())
-    assert (caught.value.found, caught.value.newer) == (found[:20], newer)
+    assert (caught.value.found, caught.value.newer, caught.value.older) == (found[:20], newer, not newer)
+
+
+@pytest.mark.parametrize(
+    ("found", "remedy"),
+    [
+        ("2", "Upgrade peer-relay on this machine."),
+        ("0", "Ask your peer to upgrade peer-relay, and open a new room with `peer-relay init`."),
+        ('"1"', "Ask your peer which repository is meant: this is not a room of peer-relay."),
+        ("true", "Ask your peer which repository is meant: this is not a room of peer-relay."),
+    ],
+)
+def test_a_newer_an_older_and_no_format_at_all_have_remedies_of_their_own(found: str, remedy: str) -> None:
+    with pytest.raises(UnsupportedFormat) as caught:
+        parse(Room, f'{{"format": {found}}}'.encode())
+    assert caught.value.remedy == remedy
 
 
 def test_a_format_with_too_many_digits_is_no_json() -> None:
