@@ -13,6 +13,7 @@ import pytest
 
 from peer_relay.deadline import Deadline
 from peer_relay.errors import AuthenticationFailed, InvalidSetting
+from peer_relay.git.connect import connect
 from peer_relay.git.credentials import (
     ADVICE,
     FROM_ADDRESS,
@@ -34,6 +35,8 @@ from tests.servers import run_git
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from peer_relay.git.transport import Transport
 
 __all__ = ["fault_server"]
 
@@ -251,6 +254,40 @@ def test_the_same_refused_login_is_not_tried_again(
         with pytest.raises(AuthenticationFailed):
             transport.read_ref(REF, deadline())
         assert len(fault_server.requests) == expected
+    transport.close()
+
+
+def refusals(transport: Transport, how_many: int) -> list[str]:
+    """Return why so many reads in a row were refused."""
+    found = []
+    for _ in range(how_many):
+        with pytest.raises(AuthenticationFailed) as caught:
+            transport.read_ref(REF, deadline())
+        found.append(caught.value.source)
+    return found
+
+
+def test_a_login_that_changed_in_the_helper_is_used_at_once_although_the_old_one_is_kept_back(
+    fault_server: FaultServer, helper: Callable[[str], dict[str, str]], tmp_path: Path
+) -> None:
+    fault_server.faults[LISTING] = demands(basic("me", "right"))
+    (tmp_path / "word").write_text("wrong")
+    variables = helper("echo username=me; echo password=$(cat $SEEN/word)")
+    transport = connect(parse_remote(fault_server.url()), surroundings(**variables))
+    assert [", so no further login" in each for each in refusals(transport, 6)] == [False] * 3 + [True] * 3
+    assert logins(fault_server) == [None] + [basic("me", "wrong")] * 3
+    (tmp_path / "word").write_text("right")
+    assert transport.read_ref(REF, deadline()) is None
+    assert transport.read_ref(REF, deadline()) is None
+    transport.close()
+
+
+def test_a_login_from_elsewhere_is_kept_back_until_the_time_is_over(fault_server: FaultServer) -> None:
+    fault_server.faults[LISTING] = demands(basic("me", "right"))
+    variables = {"PEER_RELAY_GIT_USERNAME": "me", "PEER_RELAY_GIT_PASSWORD": "wrong"}
+    transport = connect(parse_remote(fault_server.url()), surroundings(**variables))
+    assert [", so no further login" in each for each in refusals(transport, 6)] == [False] * 3 + [True] * 3
+    assert logins(fault_server) == [basic("me", "wrong")] * 3
     transport.close()
 
 
