@@ -186,7 +186,7 @@ def most_files(records: int) -> dict[str, float]:
     levels = (_LEVELS + 1) * MERGED
     return {
         "loose objects": 2.0 * CROWDED + _YOUNG,
-        "packs": levels + records * _OBJECTS_OF_A_RECORD / (MERGE_OBJECTS / 2),
+        "packs": levels + float(records * _OBJECTS_OF_A_RECORD // (MERGE_OBJECTS // 2)),
         "disk_mib": 48 + records / 500,
     }
 
