@@ -140,9 +140,16 @@ def is_there(path: Path) -> bool:
 
 
 def names_in(folder: Path) -> list[str]:
-    """Return the names of the finished files in a folder, sorted; none if there is no such folder."""
-    with reported(folder), contextlib.suppress(FileNotFoundError):
-        return sorted(path.name for path in folder.iterdir() if not path.name.startswith(TEMPORARY_PREFIX))
+    """Return the names of the finished files in a folder, sorted; none if there is no such folder.
+
+    A link that leads nowhere is no empty folder: what it led to may come back.
+    """
+    with reported(folder):
+        try:
+            return sorted(path.name for path in folder.iterdir() if not path.name.startswith(TEMPORARY_PREFIX))
+        except FileNotFoundError:
+            if folder.is_symlink():
+                raise
     return []
 
 
