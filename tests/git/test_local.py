@@ -21,7 +21,7 @@ from peer_relay.errors import (
     Moved,
     NotAGitServer,
     OutcomeUnknown,
-    PushRefused,
+    PushBlocked,
     RepositoryNotFound,
     TransportError,
     Unreachable,
@@ -175,7 +175,7 @@ def test_a_branch_in_the_way_is_explained(mailbox: Path, other: bytes, *, packed
     push(mailbox, line(1), ref=other)
     if packed:
         run_git("pack-refs", "--all", "--prune", cwd=mailbox)
-    with pytest.raises(PushRefused) as caught:
+    with pytest.raises(PushBlocked) as caught:
         push(mailbox, line(1))
     assert caught.value.words == "there is another branch whose name begins with the room's, or is the beginning of it"
     assert transport(mailbox).read_ref(REF, deadline()) is None
@@ -184,12 +184,12 @@ def test_a_branch_in_the_way_is_explained(mailbox: Path, other: bytes, *, packed
 
 def test_a_branch_far_below_another_is_explained(mailbox: Path) -> None:
     push(mailbox, line(1), ref=b"refs/heads/peer-relay")
-    with pytest.raises(PushRefused):
+    with pytest.raises(PushBlocked):
         push(mailbox, line(1), ref=REF + b"/far/below")
 
 
 @pytest.mark.parametrize(
-    ("number", "expected"), [(28, PushRefused), (30, AccessDenied), (13, AccessDenied), (5, Unreachable)]
+    ("number", "expected"), [(28, PushBlocked), (30, AccessDenied), (13, AccessDenied), (5, Unreachable)]
 )
 def test_what_the_system_refuses_is_told_apart(
     mailbox: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: type[TransportError]
@@ -206,7 +206,7 @@ def test_what_the_system_refuses_is_told_apart(
 
 
 @pytest.mark.parametrize(
-    ("number", "expected"), [(28, PushRefused), (30, AccessDenied), (13, AccessDenied), (5, Unreachable)]
+    ("number", "expected"), [(28, PushBlocked), (30, AccessDenied), (13, AccessDenied), (5, Unreachable)]
 )
 def test_what_the_system_refuses_shows_before_a_push(
     mailbox: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: type[TransportError]
@@ -223,7 +223,7 @@ def test_what_the_system_refuses_shows_before_a_push(
 
 def test_a_branch_in_the_way_shows_before_a_push(mailbox: Path) -> None:
     push(mailbox, line(1), ref=REF + b"/below")
-    with pytest.raises(PushRefused):
+    with pytest.raises(PushBlocked):
         transport(mailbox).check_write(REF, deadline())
     transport(mailbox).check_write(REF + b"/beside", deadline())
 

@@ -354,7 +354,7 @@ def test_a_secret_that_the_remote_repeats_is_hidden(fault_server: FaultServer, m
 
 def test_a_branch_below_or_above_another_is_no_race(fault_server: FaultServer, mailbox: Path) -> None:
     transport = fault_server.transport()
-    with pytest.raises(PushRefused) as caught:
+    with pytest.raises(PushBlocked) as caught:
         transport.push(REF + b"/sub", None, SECOND, [*FIRST_OBJECTS, *SECOND_OBJECTS], deadline())
     assert "exists; cannot create" in caught.value.words
     transport.close()
