@@ -298,10 +298,10 @@ class SmartTransport(ABC):
         return NotAGitServer(remote=self.remote, reason=NOT_GIT)
 
     def _failure(self, error: Exception, act: str) -> TransportError:
-        words = self._last_words() or ("" if isinstance(error, HangupException) else _text(error))
+        words = "" if isinstance(error, HangupException) else _text(error)
         if not isinstance(error, GitProtocolError | OSError) or _GARBLED.match(words):
             return self._nonsense(act)
-        return contact_failure(self.remote, act, words, self._secrets())
+        return contact_failure(self.remote, act, self._last_words() or words, self._secrets())
 
 
 class _TipOnly:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
+from peer_relay.errors import NotAGitServer
+from peer_relay.git.environment import NetworkEnvironment
+from peer_relay.git.remote import parse_remote
+from peer_relay.git.ssh import SshTransport
 from peer_relay.outbox import Status
 from peer_relay.store import Refreshed
 from tests.claims import claim
@@ -105,6 +110,17 @@ def test_a_proxy_that_lets_no_push_through_sets_no_record_aside(scene: Scene, re
         assert [entry.status for entry in relay.outbox()] == [Status.QUEUED]
         remote.lift()
         assert relay.deliver()
+
+
+def test_a_greeting_is_named_whatever_the_other_side_manages_to_complain_of(tmp_path: Path) -> None:
+    """Found by the long run at a third of its seeds: when git over there noticed the end in time, its words hid it."""
+    script = tmp_path / "ssh"
+    script.write_text("#!/bin/sh\nprintf 'Welcome'\necho 'fatal: the remote end hung up unexpectedly' >&2\nexec cat\n")
+    script.chmod(0o755)
+    environment = NetworkEnvironment.from_environ({**os.environ, "GIT_SSH_COMMAND": str(script)})
+    with pytest.raises(NotAGitServer) as caught:
+        SshTransport(parse_remote("me@host:x"), environment).read_ref(b"refs/heads/x", a_deadline())
+    assert caught.value.remedy == "Check the address, and that the shell of that account prints nothing of its own."
 
 
 def test_a_kept_connection_that_the_server_is_just_closing_is_no_outage(scene: Scene, tmp_path: Path) -> None:
