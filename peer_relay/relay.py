@@ -310,12 +310,17 @@ class Relay(Decisions):
                 delivered = self._settled_elsewhere(entry, deadline)
             except (MailboxError, TransportError, LocalError) as error:
                 blocked = error  # `queued` then: whoever hears that does not send it again, wherever it is
-        known = self._state.load()
-        if known is None:
-            notes = self._contacts.outbox_notes(blocked)
-        else:
-            notes = self._contacts.notes(Contact(known, None, blocked))
-        return Sent(entry.place.question_id, delivered, notes, None if delivered else blocked)
+        return Sent(entry.place.question_id, delivered, self._notes(blocked), None if delivered else blocked)
+
+    def _notes(self, blocked: PeerRelayError | None) -> tuple[str, ...]:
+        """Return what there is to say beside a record that was accepted, which no failure here can change any more."""
+        try:
+            known = self._state.load()
+            if known is None:
+                return self._contacts.outbox_notes(blocked)
+            return self._contacts.notes(Contact(known, None, blocked))
+        except LocalError as error:
+            return (str(error),)
 
     def _settled_elsewhere(self, entry: OutboxEntry, deadline: Deadline) -> bool:
         """Return whether another thread or process took an entry of ours to the mailbox.

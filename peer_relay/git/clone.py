@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from dulwich.objects import ObjectID, ShaFile
-from dulwich.repo import Repo
 
 from peer_relay import disk
 from peer_relay.commits import take_apart
 from peer_relay.crash_points import CrashPoint, reached
-from peer_relay.errors import DamagedClone
+from peer_relay.errors import DamagedClone, StateUnusable
 from peer_relay.git.careful import NOT_A_REPOSITORY, UNREADABLE, closing, let_go, repository, unpacked
 from peer_relay.git.packs import ingest, maintain, needs_refetch, write_loose
 from peer_relay.git.trees import Draft, files_of, object_id
@@ -33,11 +32,17 @@ from peer_relay.git.trees import Draft, files_of, object_id
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from dulwich.repo import Repo
+
     from peer_relay.git.packfile import PackLimits
 
 _LOST = "refs/peer-relay/lost"
 _NO_COMMIT = "0" * 40
+_MISSING = (FileNotFoundError, NotADirectoryError)
 _KINDS = {1: "commit", 2: "tree", 3: "blob"}
+_FOLDERS = ("objects/info", "objects/pack", "refs/heads")
+_CONFIG = b"[core]\n\trepositoryformatversion = 0\n\tfilemode = false\n\tbare = true\n"
+_HEAD = b"ref: refs/heads/main\n"
 
 
 class OpenClone:
@@ -61,12 +66,13 @@ class OpenClone:
 
         Raises:
             DamagedClone: it is not here, or not what its id says.
+            StateUnusable: the system cannot read a file of a clone that was fetched just now.
             ValueError: it is of another kind.
         """
         try:
             found, content = self._read(object_id_)
         except UNREADABLE as error:
-            raise DamagedClone(reason=f"{kind} {object_id_[:12]} cannot be read") from let_go(error)
+            raise self._unreadable(f"{kind} {object_id_[:12]} cannot be read", error) from let_go(error)
         if object_id(found, content) != object_id_:
             raise DamagedClone(reason=f"{kind} {object_id_[:12]} is not what its id says")
         if found != kind:
@@ -78,13 +84,15 @@ class OpenClone:
 
         Raises:
             DamagedClone: that cannot be told.
+            StateUnusable: the system cannot read a file of a clone that was fetched just now.
         """
         try:
-            store = self._repo.object_store
-            there = os.path.exists(self._loose(commit))  # noqa: PTH110 - as at `_loose`
-            return there or store.contains_packed(ObjectID(commit.encode("ascii")))
+            with contextlib.suppress(*_MISSING):
+                os.stat(self._loose(commit))  # noqa: PTH116 - as at `_loose`
+                return True
+            return self._repo.object_store.contains_packed(ObjectID(commit.encode("ascii")))
         except UNREADABLE as error:
-            raise DamagedClone(reason="its objects cannot be listed") from let_go(error)
+            raise self._unreadable("its objects cannot be listed", error) from let_go(error)
 
     def take_in(self, pack: BinaryIO, limits: PackLimits) -> None:
         """Take in what a fetch brought.
@@ -92,7 +100,8 @@ class OpenClone:
         Raises:
             TooLarge, MalformedPack, DamagedClone, StateUnusable: as `peer_relay.git.packs.ingest` says.
         """
-        ingest(self._repo, pack, remote=self._remote, limits=limits)
+        with disk.reported(self._path):  # the pack's own file is on the same disk
+            ingest(self._repo, pack, remote=self._remote, limits=limits)
 
     def add(self, objects: Iterable[ShaFile]) -> None:
         """Add objects that were built here.
@@ -109,7 +118,7 @@ class OpenClone:
         try:
             return frozenset(self._repo.get_shallow())
         except UNREADABLE as error:
-            raise DamagedClone(reason="its shallow boundary cannot be read") from error
+            raise self._unreadable("its shallow boundary cannot be read", error) from error
 
     def set_shallow(self, boundary: frozenset[bytes]) -> None:
         """Replace the shallow boundary.
@@ -147,12 +156,21 @@ class OpenClone:
 
         Loose ones are read here and not by dulwich, which parses them and so cannot read what is malformed.
         """
-        path = self._loose(object_id_)
-        if os.path.exists(path):  # noqa: PTH110 - as at `_loose`
-            header, _, content = unpacked(path).partition(b"\0")
+        with contextlib.suppress(*_MISSING):
+            header, _, content = unpacked(self._loose(object_id_)).partition(b"\0")
             return header.split(b" ")[0].decode("ascii"), content
         number, content = self._repo.object_store.get_raw(ObjectID(object_id_.encode("ascii")))
         return _KINDS[number], content
+
+    def _unreadable(self, what: str, error: Exception) -> DamagedClone | StateUnusable:
+        """Return the error for what cannot be read.
+
+        What was fetched just now is not damaged when the system cannot read it: neither the clone nor the mailbox is to
+        blame for that, and no commit is refused for it.
+        """
+        if self.fresh and isinstance(error, OSError) and not isinstance(error, (*_MISSING, IsADirectoryError)):
+            return StateUnusable(path=str(self._path), reason=disk.reason_of(error))
+        return DamagedClone(reason=what)
 
     def _loose(self, object_id_: str) -> str:
         """Return where an object of its own is kept; not a `Path`, which would cost more than the look."""
@@ -223,7 +241,7 @@ class Clone:
     def stale_locks(self) -> list[Path]:
         """Return the lock files that killed processes left in the clone; only under the relay's lock are they stale.
 
-        They come from making the clone (`HEAD.lock`, `config.lock` and so on) and from packing its objects.
+        They come from packing its objects, and those of an earlier version also from making it.
 
         Raises:
             StateUnusable: the folder cannot be read.
@@ -299,8 +317,7 @@ class Clone:
                 return False
             self.wipe()
             self._remove_unfinished()
-            disk.make_folder(self._unfinished)
-            Repo.init_bare(str(self._unfinished)).close()
+            _make_repository(self._unfinished)
             reached(CrashPoint.CLONE_BEGUN)
             self._unfinished.rename(self.path)
             reached(CrashPoint.CLONE_MADE)
@@ -316,6 +333,18 @@ class Clone:
 
     def _open(self) -> Repo:
         return repository(self.path)
+
+
+def _make_repository(path: Path) -> None:
+    """Make what git takes for an empty bare repository.
+
+    dulwich's own way leaves lock files behind when it is killed, and writes to standard error when the disk is full.
+    """
+    disk.make_folder(path)
+    for name in _FOLDERS:
+        (path / name).mkdir(parents=True)
+    disk.write_atomically(path / "config", _CONFIG, durable=False)
+    disk.write_atomically(path / "HEAD", _HEAD, durable=False)
 
 
 def _missing_or_damaged(clone: OpenClone, commit: str | None) -> str | None:

@@ -185,7 +185,7 @@ class Trial:
             self._row.stuck.append(f"{self._where}: something stays queued: {facts}")
         if seconds > LIMIT_S:
             self._row.stuck.append(f"{self._where}: the next command took {seconds:.1f} s")
-        if locks := [str(path) for path in self.world.repository.rglob("*.lock") if not _is_swept(path)]:
+        if locks := [str(path) for path in self.world.repository.rglob("*.lock") if not is_swept(path)]:
             self._row.stuck.append(f"{self._where}: locks are left in the mailbox: {locks}")
 
     def _check_stored(self, accepted: set[str]) -> None:
@@ -220,6 +220,6 @@ def _named(life: Life) -> set[str]:
     return {each["name"] for each in life.told if "name" in each}
 
 
-def _is_swept(path: Path) -> bool:
+def is_swept(path: Path) -> bool:
     """Return whether a file is one that a later push removes by itself, and that stops nobody."""
     return path.name.count(".") > 1
