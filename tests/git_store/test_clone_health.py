@@ -107,7 +107,8 @@ def test_what_is_wrong_with_the_folder_is_told_also_before_a_commit_is_known(
 def test_locks_of_killed_processes_are_found_and_removed(room: Room, tmp_path: Path) -> None:
     clone, tip = cloned(room, tmp_path)
     assert clone.stale_locks() == []
-    locks = [clone.path / name for name in ("HEAD.lock", "config.lock", "info/exclude.lock", "objects/pack/x.idx.lock")]
+    names = ("HEAD.lock", "config.lock", "objects/info/x.lock", "objects/pack/x.idx.lock")
+    locks = [clone.path / name for name in names]
     for lock in locks:
         lock.touch()
     assert clone.stale_locks() == locks
