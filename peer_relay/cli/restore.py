@@ -111,9 +111,11 @@ def _explained(found: Found) -> Iterator[str]:
     assert refusal is not None  # noqa: S101 - as whoever calls this has made sure
     yield refusal.error.what
     yield f"The branch would be put back to commit {found.snapshot.tip}, {_stands(ledger)}."
-    if isinstance(refusal.error, BranchSetBack) and not beyond.commits:
+    if refusal.tip is None:
+        yield "If your peer's machine has seen more of the room than this one, let your peer do it."
+    elif isinstance(refusal.error, BranchSetBack) and not beyond.commits:
         yield "Nothing would be taken off it. If the host is only catching up, waiting a little is enough."
-    elif refusal.tip is not None:
+    else:
         yield f"The branch is at commit {refusal.tip} now, and {_number(found)} would be taken off it."
     if isinstance(refusal.error, HistoryRewritten) and beyond.commits:
         yield "No machine can tell which of the two histories is the right one: agree with your peer first."

@@ -98,7 +98,7 @@ def test_a_deleted_branch_is_explained_and_put_back_when_a_person_agrees(scene: 
         queued = run("ask", "And now?", "--quiet")
         shown = run("restore", given="y\n")
     assert (queued.exit_code, shown.exit_code) == (5, 0)
-    what, plan, done, went = shown.stdout.splitlines()
+    what, plan, peer, done, went = shown.stdout.splitlines()
     assert what == (
         f"The branch of the room was deleted from the mailbox; the newest commit verified here is {scene.newest}."
     )
@@ -106,6 +106,7 @@ def test_a_deleted_branch_is_explained_and_put_back_when_a_person_agrees(scene: 
         f"The branch would be put back to commit {scene.newest}, with 2 questions and 0 answers at it, the newest "
         "asked "
     )
+    assert peer == "If your peer's machine has seen more of the room than this one, let your peer do it."
     assert done == f"The branch is at commit {scene.newest} again."
     assert went == "1 record that waited here went out."
     assert declined.stdout.splitlines()[0] == what
