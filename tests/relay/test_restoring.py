@@ -85,6 +85,22 @@ def test_an_older_state_ends_by_itself_when_the_branch_has_caught_up(
 
 
 @claim("I6")
+def test_of_two_that_put_it_back_the_one_that_has_seen_more_brings_the_rest(
+    mailbox: MemoryMailbox, alice: MemoryMachine, bob: MemoryMachine
+) -> None:
+    alice.relay.ask("Seen by both?")
+    bob.relay.questions()
+    bob.relay.ask("Seen by bob alone?")
+    newest, mailbox.tip = mailbox.tip, None
+    for machine, tip in ((alice, checkpoint(alice).snapshot.tip), (bob, newest)):
+        putting_back = restoration(machine)
+        putting_back.carry_out(putting_back.look())
+        assert mailbox.tip == tip
+    assert [each.question for each in alice.relay.questions().items] == ["Seen by bob alone?"]
+    assert (alice.relay.questions().notes, bob.relay.questions().notes) == ((), ())
+
+
+@claim("I6")
 @pytest.mark.parametrize("what", ["branch", "checkpoint", "refusal"])
 def test_what_changed_since_the_person_looked_is_left_as_it_is(
     mailbox: MemoryMailbox, alice: MemoryMachine, bob: MemoryMachine, what: str
