@@ -8,6 +8,8 @@ READY := $(VENV)/.ready
 # pytest as it is, such as PYTEST_ARGS='-k outbox'.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 PYTEST_ARGS ?=
+# What `make chaos` is told, such as CHAOS_ARGS='--records 500 --transport ssh'; `--help` lists it.
+CHAOS_ARGS ?=
 # Which pages `make docs` runs, such as PAGES='pair ask'; all of them by default.
 PAGES ?=
 # Without the real git servers their tests are skipped, and then nothing can be said about the coverage as a whole.
@@ -16,7 +18,7 @@ COVERAGE := --cov --cov-report=term $(if $(MISSING),--cov-fail-under=0)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format bench docs pictures clean
+.PHONY: help demo test check format bench chaos docs pictures clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -39,6 +41,9 @@ format: $(READY) ## rewrite the code as the formatter and the linter's safe fixe
 
 bench: $(READY) ## run the benchmarks
 	@$(RUN) benchmarks
+
+chaos: $(READY) ## inject faults for long and check that nothing is lost or doubled
+	@$(RUN) tests.chaos $(CHAOS_ARGS)
 
 docs: $(READY) ## run the commands of docs/ and write what they print into its pages
 	@$(RUN) tests.docs $(PAGES)

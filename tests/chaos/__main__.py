@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib
 import json
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -17,6 +17,7 @@ import pytest
 from tests.chaos.history import DELIVERED, LOST, QUEUED, REFUSED
 from tests.chaos.mailboxes import TRANSPORTS
 from tests.chaos.run import Outcome, Plan, run
+from tests.chaos.servers import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,8 +37,8 @@ MATRIX = {
 """What share of the records each transport and number of processes for each peer gets."""
 
 LONGEST_RUN_S = 900.0
-OTHERS = ("killing", "faulty_files", "endurance")
-"""The other long tests, each a module with `main(argv) -> int`."""
+OTHERS = ("killing", "faulty_files", "repacking", "endurance")
+"""The other long tests, each a program of its own beside this one."""
 
 _HEAD = (
     *("transport", "processes", "seed", "records", "delivered", "queued", "refused", "unknown", "faults"),
@@ -56,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
     if options.json:
         Path(options.json).write_text(json.dumps(_figures(outcomes), indent=2) + "\n", encoding="utf-8")
     found = any(outcome.findings for outcome in outcomes)
-    if not (options.transport or options.processes or options.sabotage):
+    if options.others and not (options.transport or options.processes or options.sabotage):
         others = [_run_other(name) for name in OTHERS]  # all of them, whatever the first one finds
         found = found or any(others)
     return int(found or not outcomes)
@@ -69,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="the first seed; each run has the next one (default 1)")
     parser.add_argument("--transport", choices=TRANSPORTS, help="only this one")
     parser.add_argument("--processes", type=int, choices=(1, 2, 4), help="only this many for each peer")
+    parser.add_argument(
+        "--no-others", dest="others", action="store_false", help=f"do not run {', '.join(OTHERS)} afterwards"
+    )
     parser.add_argument("--sabotage", default="", help="build in a fault of tests.chaos.sabotage, to see it found")
     parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
     return parser
@@ -147,15 +151,9 @@ def _figures(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 
 
 def _run_other(name: str) -> bool:
-    """Run one of the other long tests, if it is there; return whether it found something."""
-    try:
-        module = importlib.import_module(f"tests.chaos.{name}")
-    except ModuleNotFoundError:
-        print(f"left out: tests.chaos.{name} is not there", flush=True)
-        return True
+    """Run one of the other long tests, and return whether it found something."""
     print(f"\n{name}", flush=True)
-    status: int = module.main([])
-    return status != 0
+    return subprocess.run([sys.executable, "-m", f"tests.chaos.{name}"], cwd=ROOT, check=False).returncode != 0
 
 
 if __name__ == "__main__":
