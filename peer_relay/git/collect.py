@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import stat
 import zlib
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import Commit, ObjectID, RawObjectID, ShaFile, Tree
-from dulwich.pack import PackChunkGenerator, full_unpacked_object
+from dulwich.pack import PackChunkGenerator, PackFileDisappeared, full_unpacked_object
 
 from peer_relay import disk
 from peer_relay.errors import MalformedPack, TooLarge
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 # Four times what a record's file may have: enough for every honest object, little enough to build at once.
 MAX_OBJECT_BYTES = 1 << 20
+# Somebody may pack the repository at any moment: then what was in one file is in another one.
+_MOVED_TIMES = 3
 # One byte of header and the shortest zlib stream.
 _SMALLEST_ENTRY_BYTES = 9
 # git itself builds no longer chains of deltas than 4,095.
@@ -182,6 +185,12 @@ class Collector:
 
     def _object(self, name: ObjectID) -> ShaFile:
         self._tick()
+        for _ in range(_MOVED_TIMES):
+            with suppress(KeyError, PackFileDisappeared, FileNotFoundError):
+                return self._built(name)
+        return self._built(name)
+
+    def _built(self, name: ObjectID) -> ShaFile:
         self._sizes.check(name)
         return self._store[name]
 

@@ -72,8 +72,6 @@ _LOCK_WAIT_S = 0.01
 # A push holds the lock for milliseconds, so one that is this old was left behind.
 _ABANDONED_S = 600.0
 _REF_BYTES = 1024
-# A fetch of a long history takes seconds, in which a busy mailbox is packed more than once.
-_REPACKED_TIMES = 4
 _PROBE_BYTES = 4096
 _PLAIN_FORM = "Make the mailbox with `git init --bare` and no other options."
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -111,13 +109,13 @@ class LocalTransport:
         start = sink.tell()
         with self._errors("read"):
             self._check(deadline)
-            for _ in range(_REPACKED_TIMES):
-                # Somebody repacked the repository in between. What is missing in the end is missing.
-                with suppress(KeyError, PackFileDisappeared, FileNotFoundError):
-                    return self._fetch(request, sink, deadline)
+            try:
+                return self._fetch(request, sink, deadline)
+            except (KeyError, PackFileDisappeared, FileNotFoundError):
+                # Somebody repacked the repository in between. What is missing the second time is missing.
                 sink.seek(start)
                 sink.truncate()
-            return self._fetch(request, sink, deadline)
+                return self._fetch(request, sink, deadline)
 
     def push(
         self, ref: bytes, expected: bytes | None, new: bytes, objects: Sequence[ShaFile], deadline: Deadline

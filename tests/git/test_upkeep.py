@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from dulwich.objects import ObjectID
 from dulwich.repo import Repo
 
 from peer_relay.git import merging, packing, upkeep
+from peer_relay.git.collect import Collector
+from peer_relay.git.packfile import scan_pack
+from peer_relay.git.packs import FIRST_FETCH
 from peer_relay.git.transport import FetchReply, FetchRequest
 from peer_relay.git.upkeep import Upkeep
 from tests.git.building import Step, line
@@ -59,6 +64,26 @@ def test_a_mailbox_that_grows_stays_small_and_whole(mailbox: Path, tmp_path: Pat
     assert fetch(mailbox, FetchRequest(ref=REF), clone) == FetchReply(tip=STEPS[-1].name)
     run_git("update-ref", "refs/heads/x", STEPS[-1].name.decode(), cwd=clone)
     run_git("fsck", "--strict", "--connectivity-only", cwd=clone)
+
+
+def test_a_fetch_finds_what_is_packed_and_merged_between_any_two_objects(
+    mailbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(transport(mailbox), STEPS[:15])
+    for name, few in (("packing.CROWDED", -1), ("packing.SLICE_OBJECTS", 2), ("merging._SMALLEST_LEVEL", 2)):
+        monkeypatch.setattr(f"peer_relay.git.{name}", few)
+    acts = list[bool]()
+
+    def tick() -> None:
+        with Repo(mailbox) as other:
+            acts.append(packing.tend(other.object_store, durable=False))
+
+    file = BytesIO()
+    with Repo(mailbox) as repo, Collector(repo, str(mailbox), tick) as collector:
+        collector.collect(ObjectID(STEPS[14].name), FetchRequest(ref=REF))
+        collector.write(file, 1 << 20)
+    assert scan_pack(file, FIRST_FETCH, remote="test") == len([each for step in STEPS[:15] for each in step.objects])
+    assert sum(acts) > 20
 
 
 @pytest.mark.parametrize("setting", [("gc.auto", "0"), ("receive.autogc", "false")])
