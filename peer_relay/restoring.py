@@ -69,11 +69,6 @@ class Restoration:
         """The mailbox's address as it may be shown."""
         return self._store.remote
 
-    @property
-    def knows_room(self) -> bool:
-        """Whether this machine has a verified commit to put the branch back to."""
-        return self._state.load() is not None
-
     def look(self) -> Found:
         """Look at the mailbox, and at what is there in the place of what was verified.
 

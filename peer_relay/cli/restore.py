@@ -96,8 +96,6 @@ def _look(restoration: Restoration) -> Found:
     try:
         return restoration.look()
     except (RoomNotFound, RefusedCommit, UnsupportedFormat) as error:
-        if restoration.knows_room:
-            raise
         raise Failure(
             f"{error.what} This machine has verified nothing of the room, so there is nothing here to restore it from. "
             "Run `peer-relay restore` on a machine on which the room was in use, yours or your peer's.",

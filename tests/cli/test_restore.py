@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from peer_relay.delivery import Flushed
+from peer_relay.errors import HistoryRewritten, PeerRelayError, Unreachable
 from peer_relay.keys import RoomKeys
-from peer_relay.paths import branch_ref
+from peer_relay.ledger import Ledger
+from peer_relay.paths import Kind, Place, branch_ref
+from peer_relay.restoring import Found
+from peer_relay.store import Arrival, Beyond, Refusal, Snapshot
 from tests.claims import claim
 from tests.cli.people import init
 from tests.cli.support import run
 from tests.servers import run_git
+from tests.store.benches import ROOM, question
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
 
     from tests.cli.people import Person
 
+COMMIT, OTHER = "ab" * 20, "cd" * 20
 NOTHING = "There is nothing to restore: the branch holds all that this machine verified, and nothing else.\n"
 
 
@@ -195,6 +203,52 @@ def test_a_branch_that_moves_while_the_person_thinks_is_left_alone(
         f"error: Somebody else wrote to the room in {scene.mailbox} first, so nothing was written. Run the same "
         "command again.\n"
     )
+
+
+class Played:
+    """Stands in for a room whose branch was rewritten, with much on it that this machine does not know."""
+
+    remote = "/srv/mailbox.git"
+
+    def __init__(self, beyond: Beyond, blocked: PeerRelayError | None) -> None:
+        self._beyond, self._blocked = beyond, blocked
+
+    def look(self) -> Found:
+        return Found(Snapshot(COMMIT, Ledger(ROOM)), Refusal(OTHER, HistoryRewritten(commit=COMMIT)), self._beyond)
+
+    def carry_out(self, _: Found) -> Flushed:
+        return Flushed(frozenset(), self._blocked)
+
+
+def test_of_many_records_ten_are_named_and_what_could_not_be_seen_is_said(
+    alice: Person, mailbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [
+        Place(question(number).id, "alice", Kind.ANSWER if number == 2 else Kind.QUESTION) for number in range(12)
+    ]
+    beyond = Beyond(40, tuple(Arrival(OTHER, place) for place in places), complete=False)
+    blocked = Unreachable(remote="it", reason="the network is down")
+    played = Played(beyond, blocked)
+    monkeypatch.setattr("peer_relay.cli.restore.open_restoration", lambda *_: contextlib.nullcontext(played))
+    with alice:
+        init(mailbox, "--no-register")
+        assert run("restore", "--yes").exit_code == 1
+        shown = run("restore", "--yes", "--even-with-losses")
+        assert as_object(run("restore", "--yes", "--even-with-losses", "--json").stdout)["blocked"] == str(blocked)
+    names = [f"alice's question {place.question_id}" for place in places[:10]]
+    names[2] = f"the answer to {names[2]}"
+    assert (shown.exit_code, shown.stderr) == (0, f"note: {blocked}\n")
+    assert shown.stdout.splitlines()[1:] == [
+        f"The branch would be put back to commit {COMMIT}, at which the room is empty.",
+        f"The branch is at commit {OTHER} now, and at least 40 commits would be taken off it.",
+        "No machine can tell which of the two histories is the right one: agree with your peer first.",
+        "Not all of that could be looked at, so records of your peer may be among it.",
+        (
+            "12 records would leave the branch with it, written by a holder of the room token who counts on it being "
+            f"there: {', '.join(names)}, and 2 more."
+        ),
+        f"The branch is at commit {COMMIT} again.",
+    ]
 
 
 def delete(scene: Scene) -> None:

@@ -359,6 +359,14 @@ def test_a_copy_that_does_not_do_says_why_and_nothing_is_changed(
     assert tip(mailbox) is None
 
 
+def test_a_copy_whose_older_history_is_no_room_s_says_so(mailbox: Room, bob: Reader) -> None:
+    odd = mailbox.push(b"tree " + mailbox.tip_tree().encode() + b"\nauthor eve\ncommitter eve\n\nodd\n")
+    run_git("fetch", "--quiet", mailbox.git_dir, mailbox.branch, cwd=_made(bob))
+    with bob.store._clone.copies() as clones, pytest.raises(CopyIncomplete) as caught:
+        restoring.pack_up(restoring.Copy(clones), odd, None, lambda: None)
+    assert caught.value.reason == "a commit in it is not one of a room: it bears no Room-Mac"
+
+
 def test_a_copy_that_cannot_be_read_tells_nothing_of_what_would_be_lost(mailbox: Room, bob: Reader) -> None:
     known = known_to(bob)
     bad = commit_question(mailbox, subject="alice asks: What then?")

@@ -142,7 +142,6 @@ def test_a_machine_that_verified_nothing_says_what_it_found(mailbox: MemoryMailb
     putting_back = restoration(bob)
     with pytest.raises(RoomNotFound):
         putting_back.look()
-    assert putting_back.knows_room is False
 
 
 @claim("I6")
