@@ -20,7 +20,7 @@ from peer_relay.errors import StateUnusable
 from peer_relay.ids import ULID_PATTERN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _SHOWN_SUFFIX = ".shown"
@@ -73,6 +73,10 @@ class Asked:
             if not self.was_shown(question_id):
                 disk.write_atomically(self._shown(question_id), b"", durable=False)
             reached(CrashPoint.SHOWN)
+
+    def useless(self) -> Iterator[Path]:
+        """Yield the marks of answers that are waited for no longer: of processes that were killed, or were too late."""
+        return (path for path in self._folder.glob(f"*{_SHOWN_SUFFIX}") if not path.with_suffix("").exists())
 
     def _shown(self, question_id: str) -> Path:
         return self._folder / (question_id + _SHOWN_SUFFIX)

@@ -16,11 +16,14 @@ from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import StateUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 TEMPORARY_PREFIX = ".tmp-"
+LEFTOVER_S = 3600.0
+"""How old an unfinished file is that nobody will finish any more."""
+
 _PATIENCE_S = 0.01
 _BEGINNING = threading.Lock()
 _UNFINISHED: set[Path] = set()
@@ -122,6 +125,29 @@ def remove_whatever(path: Path) -> None:
     """Remove a file, or the empty folder in its place, if it is there."""
     with reported(path), contextlib.suppress(FileNotFoundError):
         (path.rmdir if path.is_dir() and not path.is_symlink() else path.unlink)()
+
+
+def remove_old(paths: Iterable[Path], clock: Path) -> None:
+    """Remove the files among these that have not changed for an hour, which is what killed processes left behind.
+
+    Nothing depends on it, so whatever stands in the way of that is left for the next time.
+
+    Args:
+        paths: the files.
+        clock: a file on the same disk. It is touched: the disk's own clock says what is old, whatever this machine's
+            clock says now.
+    """
+    with contextlib.suppress(OSError):
+        os.utime(clock)
+        old_s = clock.stat().st_mtime - LEFTOVER_S
+        for path in paths:
+            if path.is_file() and path.stat().st_mtime < old_s:
+                path.unlink()
+
+
+def unfinished_in(folder: Path) -> Iterator[Path]:
+    """Yield the temporary files in a folder."""
+    return folder.glob(f"{TEMPORARY_PREFIX}*")
 
 
 def read_if_there(path: Path) -> bytes | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from peer_relay import checkpoint, disk
@@ -70,8 +71,14 @@ class LocalState:
         return checkpoint.load(self._checkpoint)
 
     def save(self, new: Checkpoint) -> None:
-        """Put a checkpoint in place; only under the lock."""
+        """Put a checkpoint in place, and sweep out what killed processes left; only under the lock.
+
+        Records are accepted without the lock, so only what is old is swept.
+        """
         checkpoint.save(self._checkpoint, new)
+        folders = (self.folder, self.folder / "outbox", self.folder / "asked")
+        unfinished = chain.from_iterable(map(disk.unfinished_in, folders))
+        disk.remove_old(chain(unfinished, self.asked.useless()), self.folder / "lock")
 
     def note_contact(self, contact_ms: int) -> None:
         """Remember when the mailbox was last reached."""

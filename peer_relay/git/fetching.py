@@ -145,7 +145,8 @@ class Fetcher:
         """Give a file to fetch into. Closing it writes what is left of it, which a full disk does not allow either."""
         folder = self._clone.path.parent
         with disk.reported(folder):
-            file = cast("BinaryIO", tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 - closed below
+            opened = tempfile.TemporaryFile(dir=folder, prefix=disk.TEMPORARY_PREFIX)  # noqa: SIM115 - closed below
+            file = cast("BinaryIO", opened)
         try:
             yield file
         finally:
