@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from peer_relay.outbox import OutboxEntry
     from peer_relay.store import Snapshot, Store
 
+_REMEMBERED = 1_000
+"""How many look-ups a process remembers: it may run for months, and each costs one more search at worst."""
+
 
 @dataclass(frozen=True)
 class Contact:
@@ -102,6 +105,9 @@ class Contacts:
                 there = {i: where for i in ids if (where := at_tip(snapshot, i))}
                 found.update(read_exchanges(self._store, there, snapshot.ledger, deadline))
                 gone = [i for i in ids if i not in there]
+                if len(self._searched) > _REMEMBERED:
+                    self._archived.clear()
+                    self._searched.clear()
                 self._look_up(snapshot, [i for i in gone if i not in self._archived], deadline)
                 there = {i: self._archived[i] for i in gone if i in self._archived}
                 found.update(read_exchanges(self._store, there, snapshot.ledger, deadline))

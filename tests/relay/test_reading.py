@@ -191,6 +191,20 @@ def test_an_answer_that_was_archived_while_the_process_ran_is_found_although_it_
     assert ids_of(alice.relay.answers()) == [asked.question_id]
 
 
+def test_what_was_looked_up_is_not_remembered_without_end_and_found_again_all_the_same(
+    mailbox: MemoryMailbox, alice: MemoryMachine, bob: MemoryMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("peer_relay.contact._REMEMBERED", 3)
+    asked = [ask_and_answer(alice, bob, f"Why {number}?") for number in range(5)]
+    fill(mailbox, UNTIL_ARCHIVED)
+    assert not ledger_of(mailbox).answered.keys() & set(asked)
+    for _ in range(2):
+        for question_id in asked:
+            assert ids_of(alice.relay.answers(question_id=question_id)) == [question_id]
+            assert len(alice.relay._contacts._searched) <= 4
+    assert ids_of(alice.relay.answers()) == asked
+
+
 def test_a_question_that_is_nowhere_is_looked_for_once_and_then_only_in_what_is_new(
     mailbox: MemoryMailbox, alice: MemoryMachine, bob: MemoryMachine
 ) -> None:
