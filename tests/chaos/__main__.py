@@ -106,7 +106,7 @@ def _carry_out(plan: Plan) -> Outcome | None:
     except pytest.skip.Exception as reason:
         print(f"left out: {plan.transport} with {plan.processes} processes: {reason}", flush=True)
         return None
-    print(f"{plan.again}: {sum(outcome.records.values())} records in {time.monotonic() - begun:.0f} s", flush=True)
+    print(f"{plan.again}: {outcome.sent} records in {time.monotonic() - begun:.0f} s", flush=True)
     for left_out in outcome.left_out:
         print(f"left out: {left_out}: nothing can be mounted here", flush=True)
     if outcome.findings:
@@ -121,8 +121,18 @@ def _row(outcome: Outcome) -> tuple[str | int, ...]:
     told = [outcome.records.get(each, 0) for each in (DELIVERED, QUEUED, REFUSED, LOST)]
     longest = f"{slowest.seconds:.1f} of {slowest.limit_s:.0f} s" if slowest and slowest.limit_s else ""
     found = (lost, doubled, stuck, rules.total() - lost - doubled - stuck)
-    sent, faults = sum(outcome.records.values()), sum(outcome.faults.values())
-    return (plan.transport, plan.processes, plan.seed, sent, *told, faults, *found, longest, round(outcome.seconds))
+    faults = sum(outcome.faults.values())
+    return (
+        plan.transport,
+        plan.processes,
+        plan.seed,
+        outcome.sent,
+        *told,
+        faults,
+        *found,
+        longest,
+        round(outcome.seconds),
+    )
 
 
 def _report(outcomes: Sequence[Outcome]) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tests.chaos.history import ANSWER, ASK, FAULT, INVOKED, LOST, Event
+from tests.chaos.history import ANSWER, ASK, FAULT, INVOKED, LOST, REFUSED, Event
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,8 +40,8 @@ class Recorder:
 
     @property
     def records(self) -> int:
-        """How many questions and answers were given to the program so far and had an outcome."""
-        return self.outcomes.total()
+        """How many questions and answers were sent so far: those that were refused do not count."""
+        return self.outcomes.total() - self.outcomes[REFUSED]
 
     def invoke(self, kind: str, **fields: Any) -> int:
         """Note that a call begins, and return its number."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from peer_relay import app
 from peer_relay.config import RelayConfig
 from tests.chaos.checker import Finding, check
+from tests.chaos.history import REFUSED
 from tests.chaos.machines import Machine, make_machine, remove_disk
 from tests.chaos.mailboxes import way_to
 from tests.chaos.nemesis import DISK, Nemesis
@@ -99,6 +100,11 @@ class Outcome:
     seconds: float
     kept: Path | None = None
     left_out: tuple[str, ...] = ()
+
+    @property
+    def sent(self) -> int:
+        """How many records were sent: those that were refused do not count."""
+        return sum(self.records.values()) - self.records.get(REFUSED, 0)
 
     def __str__(self) -> str:
         """Say what was found and how to see it again."""
