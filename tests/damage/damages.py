@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import os
 import random
 import shutil
 import zlib
@@ -42,12 +42,12 @@ def become_a_folder(path: Path, _: Random) -> None:
 
 
 def become_unreadable(path: Path, _: Random) -> None:
-    """Let nobody open it: by its mode, or, for root whom no mode stops, as a link that leads to itself."""
-    if os.geteuid() == 0:
+    """Let nobody open it: by its mode, or, for those whom no mode stops, as a link that leads to itself."""
+    path.chmod(0)
+    with contextlib.suppress(PermissionError):
+        path.open("rb").close()
         path.unlink()
         path.symlink_to(path.name)
-    else:
-        path.chmod(0)
 
 
 def be_overwritten(path: Path, chance: Random) -> None:

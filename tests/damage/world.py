@@ -34,10 +34,11 @@ LOST = "refs/peer-relay/lost"
 
 @dataclass(frozen=True)
 class Kept:
-    """A file or folder as it was; a folder has no content and its time is not looked at."""
+    """A file or folder as it was; a folder has no content, and its time is not looked at."""
 
     content: bytes | None
     modified_ns: int
+    mode: int
 
 
 @dataclass
@@ -89,6 +90,7 @@ class World:
                     path.mkdir()
                 else:
                     path.write_bytes(kept.content)
+                    path.chmod(kept.mode)
                     os.utime(path, ns=(kept.modified_ns, kept.modified_ns))
 
     def remember(self) -> None:
@@ -130,7 +132,8 @@ def build(folder: Path, shape: str) -> World:
 
 
 def _keep(path: Path) -> Kept:
-    return Kept(None, 0) if path.is_dir() else Kept(path.read_bytes(), path.stat().st_mtime_ns)
+    found = path.stat()
+    return Kept(None if path.is_dir() else path.read_bytes(), found.st_mtime_ns, found.st_mode)
 
 
 def _is_as_before(path: Path, kept: Kept | None) -> bool:
@@ -138,7 +141,8 @@ def _is_as_before(path: Path, kept: Kept | None) -> bool:
     if kept is None or path.is_symlink() or path.is_dir() != (kept.content is None):
         return False
     found = path.stat()
-    return path.is_dir() or (found.st_mtime_ns == kept.modified_ns and found.st_size == len(kept.content or b""))
+    is_same = (found.st_mtime_ns, found.st_mode) == (kept.modified_ns, kept.mode)
+    return path.is_dir() or (is_same and found.st_size == len(kept.content or b""))
 
 
 def _history(world: World) -> None:
