@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from tests.servers import SshServer
 
 _FIRST_CONTACT = {"dropped", "silence", "flush only", "401", "404", "429, seconds", "no key", "banner"}
-_LIKE_502 = {"503", "504"}
+_LIKE_OTHERS = {
+    **dict.fromkeys(("503", "504"), (Place.LISTING, Place.APPLIED)),
+    **dict.fromkeys(("prompt", "garbage", "stderr and death", "host key", "no name", "timed out"), (Place.LISTING,)),
+}
 
 
 def is_in_the_slice(trial: Trial) -> bool:
@@ -35,7 +38,7 @@ def is_in_the_slice(trial: Trial) -> bool:
         return trial.place is (Place.PUSH_LISTING if trial.fault.waits else Place.LISTING)
     if trial.place is Place.FIRST:
         return trial.fault.name in _FIRST_CONTACT
-    return trial.fault.name not in _LIKE_502 or trial.place in (Place.LISTING, Place.APPLIED)
+    return trial.place in _LIKE_OTHERS.get(trial.fault.name, Place)
 
 
 # The seed decides which call meets the fault, so that all of them do.
@@ -94,9 +97,9 @@ def test_every_fault_of_the_catalogue_can_be_injected_and_every_injection_is_in_
     assert by_ssh == {*shell.SIMPLE, *shell.CUTS, "stale replica"}
 
 
-def test_every_fault_is_in_the_slice_and_all_but_some_first_contacts_are() -> None:
+def test_every_fault_is_in_the_slice_and_most_of_its_places_are() -> None:
     assert {each.fault.name for each in SLICE} == {fault.name for fault in CATALOGUE}
-    assert len(SLICE) > 0.7 * len(EVERY)
+    assert len(SLICE) > 0.65 * len(EVERY)
 
 
 def test_names_and_descriptions_of_faults_tell_them_apart() -> None:
