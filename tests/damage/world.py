@@ -194,10 +194,11 @@ def _lose_history(world: World) -> None:
 
 
 def pack(clone: Path) -> None:
-    """Put all objects of a clone into one pack, and its refs into one file."""
+    """Put all objects of a clone into one pack, and its refs into one file, as somebody does with git itself."""
     loose = list((clone / "objects").glob("??/*"))
     names = "".join(f"{path.parent.name}{path.name}\n" for path in loose)
     run_git("pack-objects", "-q", "objects/pack/pack", cwd=clone, data=names.encode())
     run_git("pack-refs", "--all", cwd=clone)
+    run_git("update-server-info", cwd=clone)
     for path in loose:
         path.unlink()
