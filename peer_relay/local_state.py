@@ -6,7 +6,7 @@ operation at a time and never while sleeping. Correctness towards other machines
     outbox/          records on their way                never disposable
     asked/           answers that are waited for         never disposable
     checkpoint.json  the newest verified commit          losing it loses rewrite detection, nothing else
-    clone/           a private copy of the branch        disposable; put aside once if it keeps a tip that was lost
+    clone/           a private copy of the branch        disposable; put aside if it keeps a tip that was lost
     lock
 """
 

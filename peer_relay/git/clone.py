@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from itertools import count, takewhile
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from peer_relay.git.packfile import PackLimits
 
 _LOST = "refs/peer-relay/lost"
+_ASIDE = "-with-lost-history"
 _NO_COMMIT = "0" * 40
 _MISSING = (FileNotFoundError, NotADirectoryError)
 _KINDS = {1: "commit", 2: "tree", 3: "blob"}
@@ -139,17 +140,6 @@ class OpenClone:
         if self.has(commit):
             path = self._path / _LOST / commit
             disk.write_atomically(path, f"{commit}\n".encode("ascii"), durable=False)
-
-    def release(self, commit: str) -> None:
-        """Keep a commit no longer under a ref of its own: the branch has it again.
-
-        Raises:
-            StateUnusable: the folder cannot be written.
-        """
-        folder = self._path / _LOST
-        disk.remove(folder / commit)
-        with contextlib.suppress(OSError):  # others are kept, or nothing ever was
-            folder.rmdir()
 
     def _read(self, object_id_: str) -> tuple[str, bytes]:
         """Return an object's kind and content.
@@ -263,14 +253,14 @@ class Clone:
     def wipe(self) -> None:
         """Throw the clone away, or whatever is in its place.
 
-        A clone that keeps a tip which the branch lost (I6) is put aside instead: a person may look at it, or restore it.
+        A clone that keeps a tip which the branch lost (I6) is put aside instead, because a person may want it.
 
         Raises:
             StateUnusable: it cannot be removed.
         """
         with disk.reported(self.path), contextlib.suppress(FileNotFoundError):
             if (self.path / _LOST).is_dir():
-                self.path.rename(next(each for each in self._asides() if not each.exists()))
+                self.path.rename(self._free_name())
             elif self.path.is_dir() and not self.path.is_symlink():
                 # Out of its place first: nobody finds a clone of which a part was removed already (5).
                 self._remove_unfinished()
@@ -282,26 +272,49 @@ class Clone:
 
     @contextlib.contextmanager
     def copies(self) -> Iterator[list[OpenClone]]:
-        """Open the clone and those that were put aside, the newest first; what is no repository any more is left out.
+        """Open the clone and those that were put aside; what is no repository any more is left out.
 
         Raises:
             StateUnusable: the folder may not be looked into.
         """
-        with disk.reported(self.path):
-            aside = list(takewhile(Path.exists, self._asides()))
+        aside = self._put_aside()
         with contextlib.ExitStack() as stack:
             opened = []
-            for path in (self.path, *reversed(aside)):
+            for path in (self.path, *aside):
                 with contextlib.suppress(DamagedClone):
                     repo = stack.enter_context(closing(repository(path)))
                     opened.append(OpenClone(repo, self._remote, fresh=False))
             yield opened
 
-    def _asides(self) -> Iterator[Path]:
-        """Yield the names for clones that are put aside, in their order."""
-        yield self.path.with_name(f"{self.path.name}-with-lost-history")
-        for number in count(2):
-            yield self.path.with_name(f"{self.path.name}-with-lost-history-{number}")
+    def release(self, commit: str) -> None:
+        """Keep a commit no longer as one that the branch lost: it has it again.
+
+        A clone that was put aside for it, and for no other, is removed.
+
+        Raises:
+            StateUnusable: a folder cannot be written.
+        """
+        for path in (self.path, *self._put_aside()):
+            with disk.reported(path), contextlib.suppress(FileNotFoundError):
+                (path / _LOST / commit).unlink()
+                if any((path / _LOST).iterdir()):
+                    continue
+                (path / _LOST).rmdir()
+                if path != self.path:
+                    self._remove_unfinished()
+                    path.rename(self._unfinished)
+                    self._remove_unfinished()
+
+    def _put_aside(self) -> list[Path]:
+        """Return the clones that were put aside."""
+        with disk.reported(self.path):
+            return sorted(self.path.parent.glob(f"{self.path.name}{_ASIDE}*"))
+
+    def _free_name(self) -> Path:
+        """Return a name for one more."""
+        wanted = self.path.with_name(f"{self.path.name}{_ASIDE}")
+        others = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
+        return next(each for each in chain([wanted], others) if not each.exists())
 
     def free_bytes(self) -> int:
         """Return how many bytes its file system has left."""

@@ -315,8 +315,8 @@ class GitStore:
     def _release(self, known: Snapshot, refusal: Refusal | None) -> None:
         """Keep the known commit no longer as one that the branch lost."""
         if refusal is not None:
-            with contextlib.suppress(LocalError), self._clone.opened() as clone:
-                clone.release(known.tip)
+            with contextlib.suppress(LocalError):
+                self._clone.release(known.tip)
 
     def _tidy(self) -> None:
         """Keep the clone small; a disk that does not allow it is no reason to fail what was done already."""
