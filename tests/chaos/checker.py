@@ -234,7 +234,8 @@ def no_question_is_overlooked(run: Run) -> Iterator[str]:
 def no_answer_is_overlooked(run: Run) -> Iterator[str]:
     """A look that does not say that it is old shows every answer that was delivered before it and never shown there."""
     asked_on: dict[str | None, str] = {}
-    waiting: dict[str, set[str | None]] = {}
+    delivered: dict[str, set[str | None]] = {}
+    seen: dict[str, set[str | None]] = {}
     at_call: dict[int, set[str | None]] = {}
     for each in run.events:
         if each.kind == ASK and each.phase in (DELIVERED, QUEUED):
@@ -242,15 +243,14 @@ def no_answer_is_overlooked(run: Run) -> Iterator[str]:
         elif each.kind == ANSWER and each.phase == DELIVERED:
             answered = run.invoked[each.call].question_id
             if answered in asked_on:
-                waiting.setdefault(asked_on[answered], set()).add(answered)
+                delivered.setdefault(asked_on[answered], set()).add(answered)
         elif each.kind == CHECK_ANSWERS and each.phase == INVOKED:
-            at_call[each.call] = set(waiting.get(each.machine, ()))
+            at_call[each.call] = set(delivered.get(each.machine, ()))
         elif each.kind == CHECK_ANSWERS and each.phase == RETURNED:
-            shown = {question_id for question_id, _ in each.shown}
-            unseen = at_call[each.call] & waiting.get(each.machine, set()) - shown
+            seen.setdefault(each.machine, set()).update(question_id for question_id, _ in each.shown)
+            unseen = at_call[each.call] - seen[each.machine]
             if _is_all_of_now(each) and unseen:
                 yield f"{each.session} was not shown the answers to {sorted(map(str, unseen))}, which were delivered"
-            waiting.get(each.machine, set()).difference_update(shown)
 
 
 def every_answer_reaches_its_asker(run: Run) -> Iterator[str]:

@@ -219,6 +219,17 @@ def test_a_look_that_does_not_say_that_it_is_old_may_not_overlook_an_answer() ->
         assert rules_broken(story.events, stored) - {"every_answer_reaches_its_asker"} == expected
 
 
+def test_an_answer_that_was_shown_before_its_writer_heard_that_it_is_delivered_is_not_missed_later() -> None:
+    story = Story()
+    story.call("alice/0#1", "ask", history.DELIVERED, text=QUESTION, question_id="Q1")
+    answering = story.invoke("bob/0#1", "answer", text=REPLY, question_id="Q1")
+    story.call("alice/0#1", "check_answers", history.RETURNED, shown=(("Q1", REPLY),))
+    story.end(answering, history.DELIVERED)
+    story.call("alice/0#1", "check_answers", history.RETURNED)
+    stored = [Stored(False, "Q1", "alice", QUESTION), Stored(True, "Q1", "bob", REPLY)]
+    assert rules_broken(story.events, stored) == set()
+
+
 def test_an_answer_that_never_reaches_its_asker_is_lost() -> None:
     events, stored = a_calm_run()
     unseen = [replace(each, shown=()) if each.kind == "check_answers" else each for each in events]
