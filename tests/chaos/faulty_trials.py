@@ -50,12 +50,14 @@ class Outcome:
         delivered: what it said of its record, if it said something.
         error: the sentence of its error.
         read: the names of the questions whose answers were counted as read.
+        silent: whether it gave a list and said nothing beside it.
         bug: the traceback of what must not be raised.
     """
 
     delivered: bool | None = None
     error: str = ""
     read: frozenset[str] = frozenset()
+    silent: bool = False
     bug: str = ""
 
 
@@ -71,11 +73,13 @@ def try_once(
     if outcome.bug:
         return outcome.bug
     stored, queued = stored_in(world), world.queued()
+    unread = UNREAD.get(situation, {"alice-0", "alice-1"})
+    if outcome.silent and outcome.read != unread:
+        return f"it listed the answers to {sorted(outcome.read)} without a word about the others"
     if wrong := _untrue(outcome, action, stored, queued):
         return wrong
     accepted = {*before, *queued_before} | ({action} if outcome.delivered is not None else set())
     try:
-        unread = UNREAD.get(situation, {"alice-0", "alice-1"})
         maybe = unread if action == "read" and outcome.error else set()
         return _goes_on(world, relay, accepted, unread - outcome.read, maybe)
     except Exception:  # noqa: BLE001 - whatever it is, it is what is to be found
@@ -103,16 +107,22 @@ def _act(relay: Relay, action: str) -> Outcome:
     if action == "ask":
         return Outcome(delivered=relay.ask("ask: ?").delivered)
     if action == "answer":
-        (waiting,) = relay.questions().items
+        listing = relay.questions()
+        if not listing.items:
+            return Outcome(
+                error="; ".join(listing.notes), bug="" if listing.notes else "no question, and no word of it"
+            )
+        waiting = listing.items[0]
         return Outcome(delivered=relay.answer(waiting.question_id, "answer: !").delivered)
     if action == "deliver":
         relay.deliver()
         return Outcome()
-    items = relay.answers().items
+    listing = relay.answers()
+    items = listing.items
     ids = [each.question_id for each in items]
     relay.mark_shown(ids)
     relay.mark_read(ids)
-    return Outcome(read=frozenset(name_of(each.question) for each in items))
+    return Outcome(read=frozenset(name_of(each.question) for each in items), silent=not listing.notes)
 
 
 def _untrue(outcome: Outcome, action: str, stored: Counter[str], queued: set[str]) -> str | None:
