@@ -39,8 +39,8 @@ TOOLS = {
 GRACE_S = 5.0
 """How much longer than its time limit a call may take, on a machine that is busy with many processes."""
 
-START_S = 5.0
-"""How much longer a command may take that is a process of its own."""
+STARTS = 3
+"""A command is a process of its own, so it may take as much longer as the slowest server needed to start so often."""
 
 PATIENCE_S = 60.0
 """How much longer than that a call is waited for: then it is taken for one that never ends."""
@@ -56,6 +56,7 @@ class Circumstances:
         secrets: what must never be seen.
         folder: for what the processes write.
         timeout_s: the program's own time limit for a call, in seconds; servers that run keep the one they have.
+        slowest_start_s: how long the slowest server so far took from its start to its first answer, in seconds.
     """
 
     recorder: Recorder
@@ -63,6 +64,7 @@ class Circumstances:
     secrets: frozenset[str]
     folder: Path
     timeout_s: float
+    slowest_start_s: float = 0.0
 
     def variables(self, machine: Machine) -> dict[str, str]:
         """Return all variables of a process on a machine."""
@@ -115,8 +117,11 @@ class Session:
             doom_s, self.doom_s = self.doom_s, None
             if doom_s is not None:
                 asyncio.get_running_loop().call_later(doom_s, self.server.kill)
+            begun = time.monotonic()
             try:
                 await self.server.start()
+                taken_s = time.monotonic() - begun
+                self._circumstances.slowest_start_s = max(self._circumstances.slowest_start_s, taken_s)
             except Gone:
                 continue
             except Silent:
@@ -274,7 +279,7 @@ class Reader:
             stale=status == self._FROM_BEFORE,
             reason=said.decode(errors="replace") if status else "",
             seconds=round(time.monotonic() - begun, 3),
-            limit_s=self._circumstances.timeout_s + GRACE_S + START_S,
+            limit_s=round(self._circumstances.timeout_s + GRACE_S + STARTS * self._circumstances.slowest_start_s, 1),
             **who,
         )
 
