@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from peer_relay.cli import commands
 from peer_relay.cli.ending import Exit
-from tests.damage.trial import PRECIOUS, kind_of
+from tests.damage.trial import PRECIOUS, Outcome, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,15 +51,16 @@ class Commands:
         self._status = _lists(call(world, *STATUS))
         self._log = call(world, *LOG)
 
-    def examine(self, path: Path, damage: Damage, chance: Random) -> list[str]:
-        """Damage one file, and return what is wrong with what the commands do, if anything."""
+    def examine(self, path: Path, damage: Damage, chance: Random) -> Outcome:
+        """Damage one file, and judge what the commands do; healed means that `log` prints all."""
         self._world.reset()
         damage(path, chance)
         kind, is_left = kind_of(str(path.relative_to(self._world.home))), os.path.lexists(path)
         status, found, log = call(self._world, *STATUS), call(self._world, *DOCTOR), call(self._world, *LOG)
         wrong = [problem for result in (status, found, log) for problem in _failures(result)]
+        healed, sentence = log.stdout == self._log.stdout, log.stderr if log.exit_code else None
         if wrong:
-            return wrong
+            return Outcome(kind, healed, sentence, tuple(wrong), ())
         if kind not in PRECIOUS and not all(
             shown <= known for shown, known in zip(_lists(status), self._status, strict=True)
         ):
@@ -68,7 +69,7 @@ class Commands:
             wrong.append(f"log printed {log.stdout}")
         if kind in TOPICS and is_left and not _is_named(kind, found):
             wrong.append(f"the doctor does not name the damage: {found.stdout}")
-        return wrong
+        return Outcome(kind, healed, sentence, tuple(wrong), ())
 
 
 def _failures(result: Result) -> Iterator[str]:
