@@ -176,9 +176,10 @@ class Outbox:
         try:
             self.save(entry)
         except StateUnusable:
-            # It may be in place and only not known to be on the disk: what is reported as not accepted never goes out.
-            self.take_back(entry)
-            raise
+            # It may be in place and only not known to be on the disk: what is reported as not accepted never goes out,
+            # so what is there and cannot be taken back is on its way.
+            if self.take_back(entry) or self._load(entry.name) != entry:
+                raise
         reached(CrashPoint.ACCEPTED)
         return entry
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from peer_relay import crash_points
+from peer_relay import crash_points, disk
 from peer_relay.crash_points import CrashPoint
 from peer_relay.errors import StateUnusable
 from peer_relay.git import branch_lock, clone
@@ -138,6 +138,28 @@ def test_a_question_that_cannot_be_taken_back_is_on_its_way_and_told_so(
     monkeypatch.setattr("peer_relay.asked.Asked.add", refuse)
     monkeypatch.setattr("peer_relay.outbox.Outbox.remove", refuse)
     assert not world.relay("alice").ask("ask: ?").delivered
+    monkeypatch.undo()
+    assert world.relay("alice").deliver()
+    assert stored_in(world)["ask"] == 1
+
+
+def test_a_record_that_is_in_place_and_can_neither_be_synced_nor_taken_back_was_told_not_to_be_accepted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Found by operations that fail from one on and for good: after the rename, all of them.
+    def refuse(*_: object) -> None:
+        raise StateUnusable(path="outbox", reason="Input/output error")
+
+    real = disk.write_atomically
+
+    def write(path: Path, data: bytes, **how: Any) -> None:
+        real(path, data, **how)
+        if path.parent.name == "outbox":
+            refuse()
+
+    monkeypatch.setattr("peer_relay.disk.write_atomically", write)
+    monkeypatch.setattr("peer_relay.outbox.Outbox.remove", refuse)
+    assert world.relay("alice").ask("ask: ?").delivered
     monkeypatch.undo()
     assert world.relay("alice").deliver()
     assert stored_in(world)["ask"] == 1
