@@ -64,9 +64,9 @@ def grow(folder: Path, exchanges: int) -> Grown:
             for place, room in (*enumerate(rooms),) if number % 2 else reversed((*enumerate(rooms),)):
                 asks[place].append(room.exchange(number))
     what, newest = f"ask after {2 * exchanges:,} records, local path", slice(-NEWEST, None)
-    collected = shutil.copytree(packed, folder / "collected.git")
+    collected = shutil.copytree(left, folder / "collected.git")
     run_git("gc", "--quiet", cwd=collected)
-    rows = {"packed as it goes": packed, "never packed": left, "after `git gc`": collected}
+    rows = {"packed as it goes": packed, "never packed": left, "never packed, then `git gc`": collected}
     rows["the asker's clone"] = next((folder / "packed.git-alice").glob("rooms/*/*/clone"))
     compared = Comparison(what, "a mailbox that is never packed", asks[0][newest], asks[1][newest])
     return Grown(compared, [_row(name, path) for name, path in rows.items()], longest)
