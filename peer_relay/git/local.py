@@ -22,6 +22,7 @@ import os
 import tempfile
 import time
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -74,6 +75,7 @@ _ABANDONED_S = 600.0
 _REF_BYTES = 1024
 _PROBE_BYTES = 4096
 _PLAIN_FORM = "Make the mailbox with `git init --bare` and no other options."
+_REFS = b"refs"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -206,7 +208,7 @@ class LocalTransport:
 
     def _swap(self, repo: Repo, ref: bytes, expected: bytes | None, new: bytes, deadline: Deadline) -> None:
         path, permissions = _ref_path(repo, ref), repo.object_store.shared_perm
-        created = self._make_folders(path.parent, permissions)
+        created = self._make_folders(path.parent, _ref_path(repo, _REFS), permissions)
         try:
             with BranchLock(path, new + b"\n", permissions) as lock:
                 while not lock.take():
@@ -228,9 +230,12 @@ class LocalTransport:
         except OSError as error:
             raise OutcomeUnknown(remote=self._display, reason=reason_of(error)) from error
 
-    def _make_folders(self, folder: Path, permissions: SharedPerm | None) -> list[Path]:
-        """Make a branch's folders and return those whose list of names has changed."""
-        missing = [each for each in [folder, *folder.parents] if not each.exists()]
+    def _make_folders(self, folder: Path, top: Path, permissions: SharedPerm | None) -> list[Path]:
+        """Make a branch's folders and return those whose list of names has changed.
+
+        Only below `top`: a repository that was taken away meanwhile must not get a hollow one in its place.
+        """
+        missing = [each for each in takewhile(lambda each: each != top, [folder, *folder.parents]) if not each.exists()]
         try:
             for each in reversed(missing):
                 each.mkdir(exist_ok=True)

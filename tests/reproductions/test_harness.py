@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from peer_relay import app
+from peer_relay import app, crash_points
 from peer_relay.config import RelayConfig
+from peer_relay.crash_points import CrashPoint
 from peer_relay.errors import StateUnusable
 from peer_relay.git import fetching
 from peer_relay.git.clone import Clone
@@ -61,3 +62,19 @@ def test_a_clone_that_is_made_anew_on_a_full_disk_leaves_nothing_on_standard_err
         assert opened_later.fresh
     run_git("fsck", "--strict", cwd=clone.path)
     assert [path.name for path in clone.path.rglob("*.lock")] == []
+
+
+def test_a_mailbox_that_is_taken_away_during_a_push_gets_no_hollow_one_in_its_place(tmp_path: Path) -> None:
+    # path, 4 processes, seed 13: a machine was cut off in the middle of a push, and could never be connected again.
+    config = opened(tmp_path)
+    mailbox, away = tmp_path / "mailbox.git", tmp_path / "away.git"
+    relay = app.open_relay(config, {})
+    relay.reach()
+    crash_points.arm(lambda point: mailbox.rename(away) if point is CrashPoint.OBJECTS_DURABLE else None)
+    try:
+        assert not relay.ask("Why?").delivered
+    finally:
+        crash_points.arm(None)
+    assert not mailbox.exists()
+    away.rename(mailbox)
+    assert relay.deliver()
