@@ -12,7 +12,7 @@ import pytest
 from tests.chaos.run import Plan, run
 from tests.claims import claim
 
-SECONDS = 10.0
+SECONDS = 6.0
 SLICE = (("path", 1, 11), ("path", 2, 12), ("path", 4, 13), ("http", 1, 14), ("http", 2, 16), ("ssh", 1, 15))
 
 

@@ -436,7 +436,7 @@ def test_objects_arrive_as_they_were_made(transport: Transport, mailbox: Path, c
             ]
 
 
-WRITERS = {"local": (8, 15), "observed": (4, 4), "ssh": (3, 4), "http": (6, 6), "https": (4, 4)}
+WRITERS = {"local": (8, 15), "observed": (4, 4), "ssh": (2, 3), "http": (6, 6), "https": (4, 4)}
 
 
 @claim("I5")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Git
 
-EXCHANGES = 1_040
+EXCHANGES = 790
 REPLAYED = 1_100
 """The commits of the first archiving are among them."""
 
@@ -30,7 +30,7 @@ ARCHIVED = "archives 256 exchanges"
 
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Room:
-    """Give a room that was archived three times, with questions and answers in a random order."""
+    """Give a room that was archived twice, with questions and answers in a random order."""
     room, random = Room(tmp_path_factory.mktemp("grown") / "mailbox.git"), Random(11)  # noqa: S311 - a test's data
     waiting: list[str] = []
     with room.in_bulk():
@@ -52,9 +52,9 @@ def test_the_four_commands_of_an_audit_print_what_they_should(grown: Room, git: 
     assert git(mailbox, "rev-list", "--min-parents=2", branch) == ""
     assert git(mailbox, "log", "-m", "--first-parent", "--no-renames", "--diff-filter=CMRTUX", branch) == ""
     added = git(mailbox, "log", "--no-renames", "--diff-filter=A", "--name-only", "--format=", branch).splitlines()
-    assert len(added) == len(set(added)) == len(grown.commit_ids) - 3
+    assert len(added) == len(set(added)) == len(grown.commit_ids) - 2
     deleting = git(mailbox, "log", "--diff-filter=D", "--format=%s", branch).splitlines()
-    assert [subject.partition(" ")[2] for subject in deleting] == [ARCHIVED] * 3
+    assert [subject.partition(" ")[2] for subject in deleting] == [ARCHIVED] * 2
 
 
 @claim("trust-model", "archive-rule")
@@ -85,11 +85,11 @@ def test_git_finds_nothing_wrong_and_one_added_file_in_each_commit(grown: Room, 
 def test_what_a_replay_reads_and_the_package_writes_again_has_the_same_commit_ids(
     grown: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.fsync", bool)  # thousands of objects; that they are durable is shown elsewhere
+    monkeypatch.setattr("os.fsync", bool)  # a thousand objects; that they are durable is shown elsewhere
     bob = reader(tmp_path / "read", grown.git_dir or "")
     found = list(bob.store.replay(soon(), soon()).commits)
     assert [each.snapshot.tip for each in found] == grown.commit_ids
-    assert sum(each.arrival is None for each in found) == 1 + 3
+    assert sum(each.arrival is None for each in found) == 1 + 2
     known = found[REPLAYED].snapshot
     arrivals = [each.arrival for each in found[: REPLAYED + 1] if each.arrival]
     assert len(arrivals) == REPLAYED - 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from peer_relay.errors import RefusedCommit
 from peer_relay.paths import branch_ref
 from tests.claims import claim
 from tests.relay.support import FakeTime, Machine
-from tests.store.benches import KEYS, ROOM, TOKEN, UNTIL_ARCHIVED, GitBench, a_deadline, exchanging
+from tests.store.benches import FEW_UNTIL_ARCHIVED, KEYS, ROOM, TOKEN, GitBench, a_deadline, archive_early, exchanging
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +85,7 @@ def test_a_lost_reply_does_not_duplicate_the_question(git: Git, bench: GitBench,
 def test_a_question_whose_reply_was_lost_and_that_was_archived_is_not_asked_twice(
     git: Git, bench: GitBench, alice: GitMachine, bob: GitMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # a thousand commits, and no power cut
+    archive_early(monkeypatch)
     alice.relay.questions()
     transport = bench.transport(alice.store)
     transport.loses_reply = True
@@ -94,7 +93,8 @@ def test_a_question_whose_reply_was_lost_and_that_was_archived_is_not_asked_twic
     bob.relay.answer(asked.question_id, "Because.")
     known = bob.state.load()
     assert known is not None
-    bob.store.publish(known.snapshot, exchanging(known.snapshot.ledger, 1, UNTIL_ARCHIVED, "bob")[0], a_deadline())
+    steps, _ = exchanging(known.snapshot.ledger, 1, FEW_UNTIL_ARCHIVED, "bob")
+    bob.store.publish(known.snapshot, steps, a_deadline())
 
     transport.unreachable = False
     bench.forget(alice.store)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
+from peer_relay import ledger
 from peer_relay.deadline import Deadline
 from peer_relay.errors import OutcomeUnknown, Unreachable
 from peer_relay.git.clone import Clone
@@ -24,6 +25,7 @@ from tests.store.memory_store import MemoryMailbox, MemoryStore
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
     from dulwich.objects import ShaFile
 
     from peer_relay.git.transport import FetchReply, FetchRequest, Transport
@@ -225,3 +227,12 @@ def exchanging(ledger: Ledger, first: int, how_many: int, asker: str = "alice") 
 
 UNTIL_ARCHIVED = ARCHIVE_AT + 1
 """So many exchanges in a row take the first 256 of them off the tip."""
+
+FEW_UNTIL_ARCHIVED, FEW_KEPT = 41, 21
+"""The same where the rule is played with smaller numbers."""
+
+
+def archive_early(patch: pytest.MonkeyPatch) -> None:
+    """Have the rule of the archive play with smaller numbers; what the true ones do is shown where nothing is slow."""
+    patch.setattr(ledger, "ARCHIVE_AT", FEW_UNTIL_ARCHIVED - 1)
+    patch.setattr(ledger, "ARCHIVE_KEEP", FEW_KEPT - 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +12,18 @@ from peer_relay.ledger import Ledger
 from peer_relay.paths import Kind, Place
 from peer_relay.store import Arrival, Refreshed, Snapshot, Verified
 from tests.claims import claim
-from tests.store.benches import KEYS, ROOM, UNTIL_ARCHIVED, a_deadline, answer, asking, exchanging, question
+from tests.store.benches import (
+    FEW_KEPT,
+    FEW_UNTIL_ARCHIVED,
+    KEYS,
+    ROOM,
+    a_deadline,
+    answer,
+    archive_early,
+    asking,
+    exchanging,
+    question,
+)
 
 if TYPE_CHECKING:
     from peer_relay.records import Question
@@ -181,13 +191,13 @@ def test_publishing_on_a_branch_that_lost_the_snapshot_changes_nothing(
 def test_archived_exchanges_leave_the_tip_and_stay_in_history(
     bench: Bench, alice: Store, opened: Snapshot, bob: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # a thousand commits, and no power cut
+    archive_early(monkeypatch)
     bob.refresh(None, None, a_deadline())
-    steps, ledger = exchanging(opened.ledger, 1, UNTIL_ARCHIVED)
+    steps, ledger = exchanging(opened.ledger, 1, FEW_UNTIL_ARCHIVED)
     tip = alice.publish(opened, steps, a_deadline())
-    assert (tip.ledger, len(ledger.answered)) == (ledger, 257)
+    assert (tip.ledger, len(ledger.answered)) == (ledger, FEW_KEPT)
     found = bob.refresh(opened, None, a_deadline())
-    assert (found.snapshot, found.refusal, len(found.arrivals)) == (tip, None, 2 * UNTIL_ARCHIVED)
+    assert (found.snapshot, found.refusal, len(found.arrivals)) == (tip, None, 2 * FEW_UNTIL_ARCHIVED)
     newcomer = bench.store()
     assert newcomer.refresh(None, None, a_deadline()) == Refreshed(tip)
 
