@@ -37,8 +37,15 @@ MATRIX = {
 """What share of the records each transport and number of processes for each peer gets."""
 
 LONGEST_RUN_S = 900.0
-OTHERS = ("killing", "faulty_files", "repacking", "endurance")
-"""The other long tests, each a program of its own beside this one."""
+OTHERS = (
+    "tests.faults",
+    "tests.chaos.killing",
+    "tests.chaos.faulty_files",
+    "tests.damage",
+    "tests.chaos.repacking",
+    "tests.chaos.endurance",
+)
+"""The other long tests, each a program of its own."""
 
 _HEAD = (
     *("transport", "processes", "seed", "records", "delivered", "queued", "refused", "unknown", "faults"),
@@ -70,9 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="the first seed; each run has the next one (default 1)")
     parser.add_argument("--transport", choices=TRANSPORTS, help="only this one")
     parser.add_argument("--processes", type=int, choices=(1, 2, 4), help="only this many for each peer")
-    parser.add_argument(
-        "--no-others", dest="others", action="store_false", help=f"do not run {', '.join(OTHERS)} afterwards"
-    )
+    others = f"do not run {', '.join(OTHERS)} afterwards"
+    parser.add_argument("--no-others", dest="others", action="store_false", help=others)
     parser.add_argument("--sabotage", default="", help="build in a fault of tests.chaos.sabotage, to see it found")
     parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
     return parser
@@ -163,7 +169,7 @@ def _figures(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 def _run_other(name: str) -> bool:
     """Run one of the other long tests, and return whether it found something."""
     print(f"\n{name}", flush=True)
-    return subprocess.run([sys.executable, "-m", f"tests.chaos.{name}"], cwd=ROOT, check=False).returncode != 0
+    return subprocess.run([sys.executable, "-m", name], cwd=ROOT, check=False).returncode != 0
 
 
 if __name__ == "__main__":
