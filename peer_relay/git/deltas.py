@@ -75,11 +75,21 @@ def _delta(base: bytes, target: bytes) -> bytes | None:
     """Return the instructions that make one tree of another, or None if they are not worth it."""
     if target == base:
         return None
-    where = {found.group(): found.start() for found in _ENTRY.finditer(base)}
+    where = _places(base)
     made = bytearray(_size(len(base)) + _size(len(target)))
     for start, piece in _runs(where, target):
         made += _insert(piece) if start is None else _copy(start, len(piece))
     return bytes(made) if 2 * (_NAME_BYTES + len(made)) < len(target) else None
+
+
+def _places(tree: bytes) -> dict[bytes, int]:
+    """Return where each entry of a tree begins, up to the first thing that is none: looking on takes quadratic time."""
+    where: dict[bytes, int] = {}
+    position = 0
+    while found := _ENTRY.match(tree, position):
+        where[found.group()] = position
+        position = found.end()
+    return where
 
 
 def _runs(where: Mapping[bytes, int], target: bytes) -> Iterator[tuple[int | None, bytes]]:

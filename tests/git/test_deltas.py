@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,3 +69,11 @@ def test_a_copy_of_more_than_64_kib_and_a_long_piece_of_something_new_are_told_i
 def test_what_has_nothing_in_common_or_is_no_tree_stays_whole(content: bytes) -> None:
     assert tree_deltas(trees([content, *growing(50, 51), RANDOM.randbytes(200_000)])) == {}
     assert tree_deltas(trees([content, content])) == {}
+
+
+@pytest.mark.parametrize("junk", [b"7", b"7 ", b"7 7"])
+def test_a_tree_that_was_made_to_be_searched_for_long_takes_no_longer_than_any_other(junk: bytes) -> None:
+    """Found by reading: whoever may write to the mailbox could stop every push and fetch for minutes."""
+    began = time.process_time()
+    assert tree_deltas(trees([ENTRIES[0] + junk * (200_000 // len(junk)) + bytes([each]) for each in range(4)])) == {}
+    assert time.process_time() - began < 2
