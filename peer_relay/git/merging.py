@@ -4,8 +4,9 @@
    nothing, and nothing goes wrong if several programs do the same at once.
 2. None is touched that somebody put another file beside, as git does to keep one (`.keep`), or that an index across
    packs names (git's `multi-pack-index`).
-3. A merge is bounded (`MERGE_OBJECTS`, `MERGE_BYTES`). So the number of packs grows with the logarithm of the number of
-   objects up to there, and after that by at most one for each half of it.
+3. A merge is bounded (`MERGE_OBJECTS`, `MERGE_BYTES`), and so is what it unpacks, whoever made the packs. So the number
+   of packs grows with the logarithm of the number of objects up to there, and after that by at most one for each half
+   of it.
 """
 
 from __future__ import annotations
@@ -39,8 +40,10 @@ MERGE_BYTES = 16 << 20
 _SMALLEST_LEVEL = 128
 _TREE = 2
 _OUR_KINDS = (1, _TREE, 3, 4, REF_DELTA)
-# A tree that has grown to this is worth a look when it comes together with other states of its folder.
+# A tree that takes so much in a pack is worth a look when it comes together with other states of its folder.
 _LARGE_TREE = 1 << 10
+# More than any tree of a room has, unpacked.
+_LARGEST_TREE = 512 << 10
 # Of an index of version 2: its header, its table of first bytes and its two checksums, and one object.
 _INDEX_BYTES, _INDEX_ENTRY_BYTES = 8 + 1024 + 40, 28
 
@@ -152,8 +155,16 @@ def _entries(pack: Pack) -> Iterator[Packed]:
 
 def _with_smaller_trees(entries: Sequence[Packed]) -> list[Packed]:
     """Store trees as differences that are whole, and large, because each pack began with one of its own."""
-    wholes = [each for each in entries if _kind(each.data) == _TREE and len(each.data) > _LARGE_TREE]
-    contents = {each.name: _inflated(each.data) for each in wholes}
+    contents: dict[bytes, bytes] = {}
+    size = 0
+    for each in entries:
+        if size >= MERGE_BYTES:
+            break
+        if _kind(each.data) == _TREE and len(each.data) > _LARGE_TREE:
+            content = _unpacked(each.data)
+            if content is not None:
+                contents[each.name] = content
+                size += len(content)
     deltas = tree_deltas(list(contents.items()))
     return [packed(each.name, _TREE, b"", deltas[each.name]) if each.name in deltas else each for each in entries]
 
@@ -162,7 +173,12 @@ def _kind(entry: bytes) -> int:
     return entry[0] >> 4 & 7
 
 
-def _inflated(entry: bytes) -> bytes:
-    """Return the content of an object that stands whole in a pack."""
-    position = next(place for place, byte in enumerate(entry) if not byte & 0x80) + 1
-    return zlib.decompressobj().decompress(entry[position:])
+def _unpacked(entry: bytes) -> bytes | None:
+    """Return the content of an object that stands whole in a pack, or None if it is damaged or too large for a tree."""
+    position = next((place for place, byte in enumerate(entry) if not byte & 0x80), len(entry)) + 1
+    unpacker = zlib.decompressobj()
+    with suppress(zlib.error):
+        content = unpacker.decompress(entry[position:], _LARGEST_TREE)
+        if unpacker.eof:
+            return content
+    return None

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import zlib
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pytest
+from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.objects import Blob
+from dulwich.pack import load_pack_index
 from dulwich.repo import Repo
 
-from peer_relay.git import packing
+from peer_relay.git import merging, packing
+from peer_relay.git.newpack import Packed, write_pack
 from peer_relay.git.packs import write_loose
 from tests.git.building import line
 from tests.git.local_mailbox import REF, deadline, push, transport
 from tests.servers import create_repository, run_git
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_a_folder_that_git_empties_and_removes_during_a_push_does_not_fail_it(
@@ -48,3 +51,22 @@ def test_a_slow_look_at_thousands_of_files_does_not_use_up_the_time_for_packing_
         write_loose(repo.object_store, [Blob.from_string(b"%d" % number) for number in range(200)])
         assert packing.tend(repo.object_store, durable=False)
         assert len([path for path in Path(repo.object_store.path).glob("??/*") if path.is_file()]) < 200
+
+
+@pytest.mark.parametrize("entry", [b" no zlib" * 200, b"\xaf" * 2_000, b" " + zlib.compress(bytes(64 << 20), 1)])
+def test_an_object_that_unpacks_to_very_much_or_to_nothing_is_merged_as_it_stands(tmp_path: Path, entry: bytes) -> None:
+    """Found by reading: who may write to a mailbox at a path could take the memory of who pushes, or stop the push."""
+    with Repo(create_repository(tmp_path / "mailbox.git")) as repo:
+        store = repo.object_store
+        for number in range(merging.MERGED):
+            # Its first byte says that it is a tree.
+            write_pack(store, [Packed(bytes([number]) * 20, entry + bytes([0x80 + number]))], durable=False)
+        tracemalloc.start()
+        try:
+            assert packing.tend(store, durable=False)
+            assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        finally:
+            tracemalloc.stop()
+        (index,) = Path(store.pack_dir).glob("*.idx")
+        with closing(load_pack_index(index, DEFAULT_OBJECT_FORMAT)) as merged:
+            assert len(merged) == merging.MERGED
