@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from peer_relay.ledger import Ledger
     from peer_relay.paths import Place
     from peer_relay.restoring import Found, Restoration
-    from peer_relay.store import Arrival
+    from peer_relay.store import Arrival, Beyond
 
 _NAMED = 10
 
@@ -114,7 +114,7 @@ def _explained(found: Found) -> Iterator[str]:
     elif isinstance(refusal.error, BranchSetBack) and not beyond.commits:
         yield "Nothing would be taken off it. If the host is only catching up, waiting a little is enough."
     else:
-        yield f"The branch is at commit {refusal.tip} now, and {_number(found)} would be taken off it."
+        yield f"The branch is at commit {refusal.tip} now, and {_taken_off(beyond)} would be taken off it."
     if isinstance(refusal.error, HistoryRewritten) and beyond.commits:
         yield "No machine can tell which of the two histories is the right one: agree with your peer first."
     if not beyond.complete:
@@ -138,9 +138,10 @@ def _stands(ledger: Ledger) -> str:
     )
 
 
-def _number(found: Found) -> str:
-    commits = found.beyond.commits
-    return f"{'' if found.beyond.complete else 'at least '}{counted(commits, 'commit')}"
+def _taken_off(beyond: Beyond) -> str:
+    if beyond.complete:
+        return counted(beyond.commits, "commit")
+    return f"at least {counted(beyond.commits, 'commit')}" if beyond.commits else "an unknown number of commits"
 
 
 def _named(records: tuple[Arrival, ...]) -> str:
@@ -158,11 +159,11 @@ def _name(place: Place) -> str:
 
 def _check_agreed(found: Found, *, yes: bool, even_with_losses: bool) -> None:
     """Let nothing be moved that nobody agreed to."""
-    losses = bool(found.beyond.records) or not found.beyond.complete
+    losses = _losses(found.beyond)
     if yes and losses and not even_with_losses:
         raise Failure(
-            "Nothing was changed, because records would leave the branch: leave --yes out to be asked about them, or "
-            "say --even-with-losses as well.",
+            f"Nothing was changed, because {losses}: leave --yes out to be asked about that, or say "
+            "--even-with-losses as well.",
             kind="Losses",
         )
     if yes:
@@ -171,6 +172,14 @@ def _check_agreed(found: Found, *, yes: bool, even_with_losses: bool) -> None:
         raise click.UsageError("restore needs --yes where nobody can be asked.")
     if not agree("Put the branch back?", default=False):
         raise Failure("Nothing was changed.")
+
+
+def _losses(beyond: Beyond) -> str:
+    """Say what a plain yes does not cover, as a clause; nothing if it covers everything."""
+    if beyond.records:
+        verb = "would leave the branch" if beyond.complete else "and perhaps others would leave the branch"
+        return f"{counted(len(beyond.records), 'record')} {verb} ({_named(beyond.records)})"
+    return "" if beyond.complete else "records may leave the branch that could not be looked at"
 
 
 def _tell_nothing(restoration: Restoration, found: Found) -> None:

@@ -168,8 +168,8 @@ def test_records_of_the_other_peer_are_named_and_need_more_than_a_yes(scene: Sce
         refused = run("restore", "--yes")
         assert (refused.exit_code, scene.tip()) == (1, theirs)
         assert refused.stderr == (
-            "error: Nothing was changed, because records would leave the branch: leave --yes out to be asked about "
-            "them, or say --even-with-losses as well.\n"
+            f"error: Nothing was changed, because 1 record would leave the branch (bob's question {bobs}): leave --yes "
+            "out to be asked about that, or say --even-with-losses as well.\n"
         )
         assert refused.stdout.splitlines()[2:] == [
             f"The branch is at commit {theirs} now, and 1 commit would be taken off it.",
@@ -232,7 +232,7 @@ def test_of_many_records_ten_are_named_and_what_could_not_be_seen_is_said(
     monkeypatch.setattr("peer_relay.cli.restore.open_restoration", lambda *_: contextlib.nullcontext(played))
     with alice:
         init(mailbox, "--no-register")
-        assert run("restore", "--yes").exit_code == 1
+        assert "12 records and perhaps others would leave the branch (" in run("restore", "--yes").stderr
         shown = run("restore", "--yes", "--even-with-losses")
         assert as_object(run("restore", "--yes", "--even-with-losses", "--json").stdout)["blocked"] == str(blocked)
     names = [f"alice's question {place.question_id}" for place in places[:10]]
@@ -249,6 +249,44 @@ def test_of_many_records_ten_are_named_and_what_could_not_be_seen_is_said(
         ),
         f"The branch is at commit {COMMIT} again.",
     ]
+
+
+@claim("I6")
+def test_a_tip_of_which_nothing_is_there_may_hold_anything(scene: Scene) -> None:
+    missing = "12" * 20
+    (scene.mailbox / scene.branch).write_text(f"{missing}\n")
+    with scene.alice:
+        refused = run("restore", "--yes")
+        assert refused.exit_code == 1
+        assert refused.stderr == (
+            "error: Nothing was changed, because records may leave the branch that could not be looked at: leave --yes "
+            "out to be asked about that, or say --even-with-losses as well.\n"
+        )
+        assert refused.stdout.splitlines()[2:] == [
+            f"The branch is at commit {missing} now, and an unknown number of commits would be taken off it.",
+            "Not all of that could be looked at, so records of your peer may be among it.",
+        ]
+        assert run("restore", "--yes", "--even-with-losses").exit_code == 0
+    assert scene.tip() == scene.newest
+
+
+@claim("I6")
+def test_whoever_gives_up_a_history_for_that_of_the_peer_enters_the_room_anew_with_what_is_queued(scene: Scene) -> None:
+    """As the page about it says: nothing else lets a machine accept a history without what it verified."""
+    bobs = scene.fork()
+    with scene.alice:
+        queued = scene.ask("And now?")
+        assert "was rewritten" in run("status").stdout
+        assert run("leave", "--yes", "--even-with-undelivered").exit_code == 0
+    with scene.bob:
+        invite = run("invite", "--quiet").stdout
+    with scene.alice:
+        assert run("join", "--no-register", "--quiet", given=invite).exit_code == 0
+        waiting = run("questions", "--json", "--quiet").stdout.splitlines()
+        assert [json.loads(line)["question_id"] for line in waiting] == [bobs]
+    assert (
+        f"/{queued}.question.json" in run_git("ls-tree", "-r", "--name-only", scene.branch, cwd=scene.mailbox).decode()
+    )
 
 
 def delete(scene: Scene) -> None:
