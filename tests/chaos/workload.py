@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 HINTS = (None, None, "src/auth.py", "docs/Übersicht.md")
 
 
+_MANY = 25
+
+
 @dataclass(frozen=True)
 class Work:
     """What the sessions have to do.
@@ -83,9 +86,12 @@ class Work:
 def pick(rng: random.Random, ids: list[str], name: str, sharers: int) -> list[str]:
     """Choose which of the questions that were shown to answer.
 
-    Most questions are one session's business, so that the others do not only come second; the oldest is a race.
+    Most questions are one session's business, so that the others do not only come second; the oldest is a race. When
+    many wait, because somebody's machine is away, everybody helps: at a hundred nothing more can be asked.
     """
     if rng.random() < 0.2:
         return ids[:1]
+    if len(ids) > _MANY:
+        return rng.sample(ids, 3)
     own = [each for each in ids if sum(each.encode()) % sharers == int(name.rpartition("/")[2]) % sharers]
     return own[:3]
