@@ -6,11 +6,14 @@ ever leads into nothing.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dulwich.objects import Commit, ObjectID
 
+from peer_relay.errors import MalformedPack, TooLarge
 from peer_relay.git.collect import Collector
+from peer_relay.git.packfile import DAMAGE
 from peer_relay.git.transport import FetchRequest
 
 if TYPE_CHECKING:
@@ -49,17 +52,25 @@ def is_complete(repo: Repo, tip: bytes, known: bytes | None, remote: str, tick: 
     Args:
         repo: the repository.
         tip: the commit.
-        known: a commit that is complete there, or None.
+        known: what is taken to be complete there, or None. Where a branch is put back it is what somebody pointed it
+            at, so it may be anything: if it is of no use, everything is looked at.
         remote: the repository, as errors name it.
         tick: called often; what it raises ends the search.
 
     Raises:
         TooLarge, MalformedPack: an object there is none of a room.
     """
-    request = FetchRequest(b"", have=known, max_bytes=_NO_LIMIT)
+    if known is not None:
+        with suppress(TooLarge, MalformedPack, *DAMAGE):
+            if _is_there_since(repo, known, tip, remote, tick):
+                return True
+    try:
+        return _is_there_since(repo, None, tip, remote, tick)
+    except KeyError:
+        return False
+
+
+def _is_there_since(repo: Repo, start: bytes | None, tip: bytes, remote: str, tick: Callable[[], None]) -> bool:
     with Collector(repo, remote, tick) as collector:
-        try:
-            collector.collect(ObjectID(tip), request)
-        except KeyError:
-            return False
+        collector.collect(ObjectID(tip), FetchRequest(b"", have=start, max_bytes=_NO_LIMIT))
         return all(name in repo.object_store for name in collector.names)

@@ -48,6 +48,23 @@ def test_what_no_branch_leads_to_any_more_counts_while_it_is_there(mailbox: Path
     assert tip(mailbox) == LINE[1].name.decode()
 
 
+@pytest.mark.parametrize("what", ["a blob", "a tag", "a commit without its files", "a commit that is too large"])
+def test_whatever_a_branch_was_pointed_at_it_can_be_put_back(mailbox: Path, what: str) -> None:
+    """Found by hand: `peer-relay restore` told people to run `git fsck`, which does not help."""
+    push(mailbox, LINE)
+    who = f"tree {'12' * 20}\nauthor x <x@x> 0 +0000\ncommitter x <x@x> 0 +0000\n\n"
+    kind, content = {
+        "a blob": ("blob", "no commit"),
+        "a tag": ("tag", f"object {LINE[-1].name.decode()}\ntype commit\ntag v1\ntagger x <x@x> 0 +0000\n\n"),
+        "a commit without its files": ("commit", who),
+        "a commit that is too large": ("commit", who + "x" * (2 << 20)),
+    }[what]
+    made = run_git("hash-object", "-w", "--literally", "-t", kind, "--stdin", cwd=mailbox, data=content.encode())
+    (mailbox / REF.decode()).write_bytes(made)
+    transport(mailbox).push(REF, made.strip(), LINE[-1].name, [], deadline())
+    assert tip(mailbox) == LINE[-1].name.decode()
+
+
 def test_a_line_shows_by_itself_and_a_gap_in_it_does_not() -> None:
     middle = LINE[1].name
     newest = [each for step in LINE[2:] for each in step.objects]
