@@ -226,7 +226,7 @@ class Store(Protocol):
         Args:
             known: the newest verified snapshot.
             refusal: what the last look refused.
-            deadline: by when to return.
+            deadline: by when to return, with what was looked at until then.
 
         Raises:
             Moved: the branch is no longer at the refused tip.

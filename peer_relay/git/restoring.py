@@ -68,13 +68,14 @@ class Restorer:
         self._examiner = examiner
         self._ref = ref
 
-    def beyond(self, known: Snapshot, refusal: Refusal, bring: Callable[[], str]) -> Beyond:
+    def beyond(self, known: Snapshot, refusal: Refusal, bring: Callable[[], str], deadline: Deadline) -> Beyond:
         """Tell what a refused tip holds that was not verified; see `peer_relay.store.Store.beyond`.
 
         Args:
             known: the newest verified snapshot.
             refusal: what the last look refused.
             bring: fetches the refused tip again, and returns where the branch is.
+            deadline: what was not looked at until then is left out.
         """
         if refusal.tip is None:
             return Beyond()
@@ -84,7 +85,7 @@ class Restorer:
             with contextlib.suppress(TooLarge, MalformedPack):  # then nothing of it is here to be looked at
                 self._check_same(refusal.tip, bring)
         with self._copy() as copy:
-            return beyond(copy, self._examiner, known, refusal.tip)
+            return beyond(copy, self._examiner, known, refusal.tip, deadline)
 
     def restore(self, known: Snapshot, refusal: Refusal, deadline: Deadline) -> None:
         """Put the branch back to the known snapshot; see `peer_relay.store.Store.restore`."""
@@ -197,8 +198,8 @@ class Parcel(Sequence[ShaFile]):
         return ShaFile.from_raw_string(_KIND_NUMBERS[kind], self._copy.raw(kind, name.hex()))
 
 
-def beyond(copy: Copy, examiner: Examiner, known: Snapshot, refused: str) -> Beyond:
-    """Tell what a refused tip holds that the newest verified commit does not, as far as it is here.
+def beyond(copy: Copy, examiner: Examiner, known: Snapshot, refused: str, deadline: Deadline) -> Beyond:
+    """Tell what a refused tip holds that the newest verified commit does not, as far as it is here and there is time.
 
     Raises:
         CopyIncomplete: the copy cannot be read.
@@ -211,6 +212,8 @@ def beyond(copy: Copy, examiner: Examiner, known: Snapshot, refused: str) -> Bey
     except DamagedClone as error:
         raise CopyIncomplete(reason=f"it is damaged ({error.reason})") from error
     for commit in reversed(theirs):
+        if deadline.expired:
+            return Beyond(len(theirs), tuple(records), complete=False)
         try:
             arrival, _ = examiner.arrival(copy, commit, known.ledger.room)
             if arrival is not None and _is_only_there(copy, known, arrival):

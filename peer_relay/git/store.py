@@ -177,9 +177,11 @@ class GitStore:
 
     def beyond(self, known: Snapshot, refusal: Refusal, deadline: Deadline) -> Beyond:
         """Tell what a refused tip holds that was not verified; see `peer_relay.store.Store.beyond`."""
-        return self._restorer.beyond(
-            known, refusal, lambda: self._healing(lambda clone: self._fetcher.since(clone, known.tip, deadline))
-        )
+
+        def bring() -> str:
+            return self._healing(lambda clone: self._fetcher.since(clone, known.tip, deadline))
+
+        return self._restorer.beyond(known, refusal, bring, deadline)
 
     def restore(self, known: Snapshot, refusal: Refusal, deadline: Deadline) -> None:
         """Put the branch back to the known snapshot; see `peer_relay.store.Store.restore`."""

@@ -419,6 +419,11 @@ def test_a_branch_that_is_gone_when_a_refused_tip_is_looked_at_again_has_moved(
 
 def test_it_ends_with_the_deadline(mailbox: Room, bob: Reader) -> None:
     known = known_to(bob)
+    commit_question(mailbox)
+    assert bob.store.refresh(known, None, soon()).arrivals != ()
+    ahead = Refusal(tip(mailbox), RefusedCommit(commit=mailbox.commit_ids[-1], reason="it is odd"))
+    assert bob.store.beyond(known, ahead, soon(0)) == Beyond(1, (), complete=False)
+    assert len(bob.store.beyond(known, ahead, soon()).records) == 1
     delete(mailbox)
     refusal = refused(bob, known)
     over: Deadline = soon(0)
