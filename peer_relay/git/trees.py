@@ -32,7 +32,8 @@ MAX_FILES = 4_096
 _REMEMBERED = 8
 # A name with a slash would show another tree under the same paths.
 _ENTRY = re.compile(rb"([0-7]+) ([^/\0]+)\0(.{20})", re.DOTALL)
-_BESIDE_MODE_AND_NAME = len(b" \0") + 20
+# Matched before entries are searched for, because searching what is no tree takes quadratic time.
+_TREE = re.compile(rb"(?:[0-7]++ [^/\0]++\0.{20})*+", re.DOTALL)
 
 Entries = Mapping[bytes, tuple[bytes, str]]
 """The entries of one tree: mode and object id by name."""
@@ -116,9 +117,9 @@ def _newest(remembered: dict[str, T]) -> dict[str, T]:
 
 
 def _read_entries(raw: bytes) -> Entries:
-    found = _ENTRY.findall(raw)
-    if sum(len(mode) + len(name) + _BESIDE_MODE_AND_NAME for mode, name, _ in found) != len(raw):
+    if _TREE.fullmatch(raw) is None:
         raise ValueError("a folder in it cannot be read")
+    found = _ENTRY.findall(raw)
     if not found:
         raise ValueError("a folder in it is empty")
     if any(mode not in (FILE_MODE, FOLDER_MODE) for mode, _, _ in found):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from peer_relay.git.trees import Draft
 from tests.claims import claim
 from tests.independent import FILE, FOLDER, START_MS, Room, canonical
 from tests.servers import run_git
@@ -131,3 +133,18 @@ def test_a_first_look_at_five_thousand_exchanges_costs_what_one_at_five_hundred_
     assert many["pack_bytes"] < 1.1 * few["pack_bytes"]
     assert many["grown_kib"] < few["grown_kib"] + (4 << 10)
     record_property("time of the large room, by that of the small one", many["seconds"] / few["seconds"])
+
+
+@pytest.mark.parametrize("junk", [b"7", b"7 ", b"7 7"])
+def test_a_folder_that_was_made_to_be_searched_for_long_takes_no_longer_than_any_other(junk: bytes) -> None:
+    """Found by reading: one commit of a hostile holder of the token stopped the other peer for minutes."""
+    content = b"100644 room.json\0" + bytes(20) + junk * (250_000 // len(junk))
+
+    class Hostile:
+        def raw(self, *_: str) -> bytes:
+            return content
+
+    began = time.process_time()
+    with pytest.raises(ValueError, match="a folder in it cannot be read"):
+        Draft(Hostile()).entries("ab" * 20)
+    assert time.process_time() - began < 2
