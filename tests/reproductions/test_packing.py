@@ -54,8 +54,8 @@ def test_a_slow_look_at_thousands_of_files_does_not_use_up_the_time_for_packing_
 
 
 @pytest.mark.parametrize("entry", [b" no zlib" * 200, b"\xaf" * 2_000, b" " + zlib.compress(bytes(64 << 20), 1)])
-def test_an_object_that_unpacks_to_very_much_or_to_nothing_is_merged_as_it_stands(tmp_path: Path, entry: bytes) -> None:
-    """Found by reading: who may write to a mailbox at a path could take the memory of who pushes, or stop the push."""
+def test_a_pack_that_unpacks_to_much_took_the_memory_of_who_pushes(tmp_path: Path, entry: bytes) -> None:
+    """Found by reading: whoever may write to a mailbox at a path can put one there, or one that unpacks to nothing."""
     with Repo(create_repository(tmp_path / "mailbox.git")) as repo:
         store = repo.object_store
         for number in range(merging.MERGED):
