@@ -52,7 +52,7 @@ _RACE = re.compile(
 )
 # What they say beside such a reason when it was no race: another branch is in the way, or a lock, perhaps left behind.
 _CONFLICT = re.compile(r"exists; cannot create|^refname conflict$", re.MULTILINE)
-_LOCKED = re.compile(r"unable to create .*\.lock.*file exists", re.DOTALL)
+_LOCKED = re.compile(r"unable to create .{0,400}\.lock.{0,400}file exists", re.DOTALL)
 # A limit of the whole repository or a rule of the branch, which no other record would pass either. Only what git itself
 # or a forge says counts: a hook may quote the record. So those of a forge are looked for where their line begins.
 _HOOK = re.compile(r"hook declined")

@@ -12,8 +12,8 @@ import pytest
 from tests.chaos.run import Plan, run
 from tests.claims import claim
 
-SECONDS = 6.0
-SLICE = (("path", 1, 11), ("path", 2, 12), ("path", 4, 13), ("http", 1, 14), ("http", 2, 16), ("ssh", 1, 15))
+SECONDS = 15.0
+SLICE = (("path", 2, 12), ("path", 4, 13), ("http", 2, 16), ("ssh", 1, 15))
 
 
 @claim("I1", "I3", "I4", "I5", "I7", "I10", "deadline", "first-answer-wins")
