@@ -9,33 +9,13 @@ import pytest
 
 from peer_relay.errors import StateUnusable, UnknownQuestion
 from tests.claims import claim
-from tests.relay.support import FakeTime, Machine, texts
-from tests.store.benches import ROOM, a_deadline
-from tests.store.memory_store import UNREACHABLE, MemoryMailbox, MemoryStore
+from tests.relay.support import texts
+from tests.store.memory_store import UNREACHABLE, MemoryMailbox
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.relay.support import MemoryMachine
-
-
-@pytest.fixture
-def mailbox() -> MemoryMailbox:
-    mailbox = MemoryMailbox()
-    MemoryStore(mailbox).create(ROOM, a_deadline())
-    return mailbox
-
-
-@pytest.fixture
-def alice(mailbox: MemoryMailbox, tmp_path: Path) -> MemoryMachine:
-    machine = Machine("alice", MemoryStore(mailbox), tmp_path / "alice", FakeTime())
-    machine.relay.questions()
-    return machine
-
-
-@pytest.fixture
-def bob(mailbox: MemoryMailbox, tmp_path: Path) -> MemoryMachine:
-    return Machine("bob", MemoryStore(mailbox), tmp_path / "bob", FakeTime())
 
 
 def queue(machine: MemoryMachine, question: str) -> Path:

@@ -16,34 +16,14 @@ from tests.damage.world import build, pack
 from tests.git_store.forging import tell
 from tests.git_store.reading import reader, soon
 from tests.independent import Room
-from tests.relay.support import FakeTime, Machine, texts
-from tests.store.benches import ROOM, a_deadline
-from tests.store.memory_store import UNREACHABLE, MemoryMailbox, MemoryStore
+from tests.relay.support import texts
+from tests.store.memory_store import UNREACHABLE, MemoryMailbox
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.git_store.reading import Reader
     from tests.relay.support import MemoryMachine
-
-
-@pytest.fixture
-def mailbox() -> MemoryMailbox:
-    mailbox = MemoryMailbox()
-    MemoryStore(mailbox).create(ROOM, a_deadline())
-    return mailbox
-
-
-@pytest.fixture
-def alice(mailbox: MemoryMailbox, tmp_path: Path) -> MemoryMachine:
-    machine = Machine("alice", MemoryStore(mailbox), tmp_path / "alice", FakeTime())
-    machine.relay.questions()
-    return machine
-
-
-@pytest.fixture
-def bob(mailbox: MemoryMailbox, tmp_path: Path) -> MemoryMachine:
-    return Machine("bob", MemoryStore(mailbox), tmp_path / "bob", FakeTime())
 
 
 def queue(machine: MemoryMachine, *questions: str) -> list[Path]:

@@ -20,34 +20,15 @@ from tests.faults.scene import AFTER, BEFORE, PATIENCE_S, Scene, make_scene
 from tests.faults.trial import Trial, run
 from tests.faults.web import WebRemote
 from tests.git.fault_server import answers
-from tests.relay.support import FakeTime, Machine, texts
-from tests.store.benches import ROOM, a_deadline
-from tests.store.memory_store import MemoryMailbox, MemoryStore
+from tests.relay.support import texts
+from tests.store.benches import a_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.relay.support import MemoryMachine
-
-
-@pytest.fixture
-def mailbox() -> MemoryMailbox:
-    mailbox = MemoryMailbox()
-    MemoryStore(mailbox).create(ROOM, a_deadline())
-    return mailbox
-
-
-@pytest.fixture
-def alice(mailbox: MemoryMailbox, tmp_path: Path) -> MemoryMachine:
-    machine = Machine("alice", MemoryStore(mailbox), tmp_path / "alice", FakeTime())
-    machine.relay.questions()
-    return machine
-
-
-@pytest.fixture
-def bob(mailbox: MemoryMailbox, tmp_path: Path) -> MemoryMachine:
-    return Machine("bob", MemoryStore(mailbox), tmp_path / "bob", FakeTime())
+    from tests.store.memory_store import MemoryMailbox
 
 
 @pytest.fixture
