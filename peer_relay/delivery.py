@@ -26,6 +26,7 @@ from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import (
     AlreadyAnswered,
     AlreadyAsked,
+    DeadlineExceeded,
     IllegalStep,
     Moved,
     OutcomeUnknown,
@@ -140,6 +141,7 @@ class Delivery:
 
         Raises:
             PeerNotInRoom: the room pairs two others.
+            DeadlineExceeded: only a part of what is new could be verified in time. That part is saved.
             MailboxError, TransportError: as `peer_relay.store.Store.refresh` says.
         """
         known = self._state.load()
@@ -150,7 +152,10 @@ class Delivery:
             if arrival.place.kind is Kind.ANSWER and arrival.place.asker == self._me:
                 self._state.asked.add(arrival.place.question_id)
                 reached(CrashPoint.AWAITED)
-        return self._keep(Checkpoint(found.snapshot, found.refusal, self._clock.observed_ms()), known)
+        kept = self._keep(Checkpoint(found.snapshot, found.refusal, self._clock.observed_ms()), known)
+        if found.unfinished:
+            raise DeadlineExceeded(remote=self._store.remote, seconds=deadline.seconds)
+        return kept
 
     def check_peer(self, ledger: Ledger) -> None:
         """Check that this peer is one of the room's two.

@@ -79,11 +79,13 @@ class Refreshed:
         arrivals: the records between the known snapshot and this one, in the order of their commits; empty on a
             first look, which has no order to tell.
         refusal: set while the branch holds something that is not accepted; what came before it is in `snapshot`.
+        unfinished: whether the time was over before all that is new was verified; the next look goes on from there.
     """
 
     snapshot: Snapshot
     arrivals: tuple[Arrival, ...] = ()
     refusal: Refusal | None = None
+    unfinished: bool = False
 
 
 @dataclass(frozen=True)

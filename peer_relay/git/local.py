@@ -182,16 +182,16 @@ class LocalTransport:
     def _read(self, repo: Repo, ref: bytes) -> bytes | None:
         """Return where a branch points to.
 
-        dulwich's own look-up takes a file that may not be read for one that is not there.
+        dulwich's own look-up takes a file that may not be read for one that is not there. A repository that is taken
+        away meanwhile, as a disk is, has no branch any more and did not lose one.
         """
-        try:
-            with _ref_path(repo, ref).open("rb") as file:
-                value = file.read(_REF_BYTES).rstrip(b"\r\n")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            packed = repo.refs.get_packed_refs().get(Ref(ref))
-            if packed is None:
-                return None
-            value = packed
+        value = _ref_value(repo, ref)
+        if value is None:
+            if not _ref_path(repo, HEADREF).exists():
+                raise NotGitRepository
+            value = _ref_value(repo, ref)  # it may have come back
+        if value is None:
+            return None
         if not valid_hexsha(value):
             raise MalformedPack(remote=self._display, reason="the branch's file does not hold the name of a commit")
         return value
@@ -308,6 +308,15 @@ class LocalTransport:
 def _ref_path(repo: Repo, ref: bytes) -> Path:
     assert isinstance(repo.refs, DiskRefsContainer)  # noqa: S101 - as `_open` has made sure
     return Path(os.fsdecode(repo.refs.refpath(Ref(ref))))
+
+
+def _ref_value(repo: Repo, ref: bytes) -> bytes | None:
+    """Return what a branch's file holds, or the list of packed ones; None if neither has it."""
+    try:
+        with _ref_path(repo, ref).open("rb") as file:
+            return file.read(_REF_BYTES).rstrip(b"\r\n")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return repo.refs.get_packed_refs().get(Ref(ref))
 
 
 def _write_and_forget(folder: Path) -> None:

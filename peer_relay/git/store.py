@@ -253,7 +253,8 @@ class GitStore:
                 arrivals.append(verified.arrival)
             if deadline.expired:
                 break
-        return Refreshed(snapshot, tuple(arrivals), refusal)
+        unfinished = refusal is None and snapshot.tip != (line or [known.tip])[-1]
+        return Refreshed(snapshot, tuple(arrivals), refusal, unfinished)
 
     def _is_first(self, clone: OpenClone, commit: str) -> bool:
         try:

@@ -446,9 +446,9 @@ def test_when_the_time_is_over_what_was_verified_counts_and_the_next_look_goes_o
     inner_fetch = bob.transport.inner.fetch
     bob.transport.inner.fetch = lambda request, sink, _: inner_fetch(request, sink, soon())  # type: ignore[method-assign]
     arrivals = []
-    for _ in range(3):
+    for is_unfinished in (True, True, False):
         found = bob.store.refresh(known, None, deadline)
-        assert (len(found.arrivals), found.refusal) == (1, None)
+        assert (len(found.arrivals), found.refusal, found.unfinished) == (1, None, is_unfinished)
         known = found.snapshot
         arrivals += found.arrivals
         deadline = Deadline(0, clock)

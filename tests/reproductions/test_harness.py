@@ -6,20 +6,27 @@ import gc
 import resource
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from peer_relay import app, crash_points
 from peer_relay.config import RelayConfig
 from peer_relay.crash_points import CrashPoint
-from peer_relay.errors import StateUnusable
-from peer_relay.git import fetching
+from peer_relay.errors import DeadlineExceeded, RepositoryNotFound, StateUnusable
+from peer_relay.git import fetching, local
 from peer_relay.git.clone import Clone
+from peer_relay.git.exact import Examiner
+from tests.relay.support import TIMEOUT_S, FakeTime, Machine
 from tests.servers import run_git
+from tests.store.benches import ROOM, GitBench, a_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from dulwich.repo import Repo
+
+    from peer_relay.store import Verified
 
 
 @contextmanager
@@ -78,3 +85,49 @@ def test_a_mailbox_that_is_taken_away_during_a_push_gets_no_hollow_one_in_its_pl
     assert not mailbox.exists()
     away.rename(mailbox)
     assert relay.deliver()
+
+
+def test_a_part_of_what_is_new_that_the_time_allowed_to_verify_looked_like_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # path, 4 processes, seed 202, at load 14: questions that were delivered seconds before were not shown, and no word.
+    bench = GitBench(tmp_path)
+    bench.store().create(ROOM, a_deadline())
+    alice = Machine("alice", bench.store(), tmp_path / "alice", FakeTime())
+    bob = Machine("bob", bench.store(), tmp_path / "bob", FakeTime())
+    bob.relay.questions()
+    for number in range(3):
+        alice.relay.ask(f"Question {number}?")
+    real = Examiner.next
+
+    def slow(*given: Any) -> Verified:
+        bob.time.seconds += TIMEOUT_S
+        return real(*given)
+
+    monkeypatch.setattr(Examiner, "next", slow)
+    found = bob.relay.questions()
+    assert ([each.question for each in found.items], type(found.stale)) == (["Question 0?"], DeadlineExceeded)
+    monkeypatch.undo()
+    found = bob.relay.questions()
+    assert (len(found.items), found.notes) == (3, ())
+
+
+def test_a_mailbox_that_is_moved_away_while_its_branch_is_looked_for_was_told_to_have_lost_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Found by reading, after a run had made the same move at another moment.
+    relay = app.open_relay(opened(tmp_path), {})
+    relay.reach()
+    mailbox, away = tmp_path / "mailbox.git", tmp_path / "away.git"
+    real = local._ref_path
+
+    def late(repo: Repo, ref: bytes) -> Path:
+        if mailbox.exists():
+            mailbox.rename(away)
+        return real(repo, ref)
+
+    monkeypatch.setattr(local, "_ref_path", late)
+    assert type(relay.reach().stale) is RepositoryNotFound
+    monkeypatch.undo()
+    away.rename(mailbox)
+    assert relay.reach().stale is None
