@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.servers"]
 
 settings.register_profile("default", max_examples=40, deadline=None, derandomize=False, print_blob=True)
-settings.register_profile("ci", settings.get_profile("default"), max_examples=60)
+settings.register_profile("ci", settings.get_profile("default"), max_examples=100)
 settings.register_profile("deep", settings.get_profile("default"), max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(180)
 
 OF_A_PUSH = {
     "http": ("PUSH_BEGUN", "PUSH_HANDED_OVER", "REPORT_COMES", "REPORT_READ"),
-    "ssh": ("PUSH_HANDED_OVER", "REPORT_COMES"),
+    "ssh": ("PUSH_HANDED_OVER",),
 }
 PROGRAMS = {"ssh": ("sshd",), "http": ("nginx", "fcgiwrap")}
 

@@ -12,7 +12,7 @@ import pytest
 from tests.chaos.run import Plan, run
 from tests.claims import claim
 
-SECONDS = 8.0
+SECONDS = 6.0
 """How long things break in each run; with its start and its calm end, the four of them take about a minute."""
 
 SLICE = (("path", 2, 12), ("path", 4, 13), ("http", 2, 16), ("ssh", 1, 15))

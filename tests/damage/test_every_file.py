@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.damage.world import World
 
 SEED = 4
-MAJOR = ("checkpoint", "outbox record", "loose object", "pack", "pack index", "clone's own file")
+MAJOR = ("checkpoint", "outbox record", "loose object")
 MINOR = tuple(kind for kind in KINDS if kind not in {*MAJOR, "saved room"})
 CHOSEN = [
     *((kind, way) for kind in MAJOR for way in DAMAGES),

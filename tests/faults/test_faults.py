@@ -38,6 +38,8 @@ def is_in_the_slice(trial: Trial) -> bool:
         return trial.place is (Place.PUSH_LISTING if trial.fault.waits else Place.LISTING)
     if trial.place is Place.FIRST:
         return trial.fault.name in _FIRST_CONTACT
+    if trial.way is Way.SSH and trial.place in (Place.FETCH, Place.PUSH_LISTING):
+        return False  # to ssh, each of these is one more program that is started
     return trial.place in _LIKE_OTHERS.get(trial.fault.name, Place)
 
 
@@ -97,9 +99,9 @@ def test_every_fault_of_the_catalogue_can_be_injected_and_every_injection_is_in_
     assert by_ssh == {*shell.SIMPLE, *shell.CUTS, "stale replica"}
 
 
-def test_every_fault_is_in_the_slice_and_most_of_its_places_are() -> None:
+def test_every_fault_is_in_the_slice_and_half_of_its_places_are() -> None:
     assert {each.fault.name for each in SLICE} == {fault.name for fault in CATALOGUE}
-    assert len(SLICE) > 0.65 * len(EVERY)
+    assert len(SLICE) > 0.5 * len(EVERY)
 
 
 def test_names_and_descriptions_of_faults_tell_them_apart() -> None:
