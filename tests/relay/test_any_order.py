@@ -147,6 +147,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.patch.setattr(os, "fsync", lambda _: None)
         self.folder = tempfile.TemporaryDirectory()
         self.mailbox, self.events, self.gone = MemoryMailbox(), list[Event](), None
+        self.overtaken: set[int] = set()
         MemoryStore(self.mailbox).create(ROOM, a_deadline())
         folder = Path(self.folder.name)
         self.players = [Player(number, self.mailbox, folder, self.events) for number in range(len(PEERS))]
@@ -231,7 +232,16 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(which=machines, other=machines)
     def be_overtaken(self, which: int, other: int) -> None:
         if which != other:
-            self.players[which].machine.store.before_publish(lambda: self.deliver(other))
+            self.players[which].machine.store.before_publish(lambda: self.overtake(which, other))
+
+    def overtake(self, which: int, other: int) -> None:
+        if other in self.overtaken:  # it is in the middle of a call itself, and holds its lock
+            return
+        self.overtaken.add(which)
+        try:
+            self.deliver(other)
+        finally:
+            self.overtaken.discard(which)
 
     @rule(which=machines, checkpoint=st.booleans())
     def lose_what_is_disposable(self, which: int, checkpoint: bool) -> None:
