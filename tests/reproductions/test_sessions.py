@@ -185,6 +185,7 @@ def test_a_second_signal_after_the_loop_has_ended_changes_nothing() -> None:
     loop = asyncio.new_event_loop()
     loop.close()
     process._cancel(loop, scope)
+    assert not scope.cancel_called
 
 
 def test_a_signal_while_the_process_is_being_left_does_not_wait_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
