@@ -40,6 +40,7 @@ def test_there_is_a_page_for_every_task() -> None:
     assert [name for name in TASKS if name not in PAGES] == []
 
 
+@pytest.mark.usefixtures("unmeasured_processes")
 @pytest.mark.parametrize("name", [name for name, page in PAGES.items() if any(steps(page))])
 def test_the_commands_of_a_page_print_what_it_says(name: str, tmp_path: Path) -> None:
     for step, printed in play(PAGES[name], World(tmp_path.resolve() / "world")):

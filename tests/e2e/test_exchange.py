@@ -31,7 +31,7 @@ from tests.servers import create_repository
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured_processes")]
 
 QUESTION = 'Why does the token expire after 15 minutes?\n\n\tSee "SESSION_TTL" \\ 900 s — bitte auf Deutsch \U0001f3f4.'
 HINT = "src/auth/session.py: SESSION_TTL = 900"
