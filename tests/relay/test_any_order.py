@@ -277,4 +277,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 @claim("I3", "I4", "I5", "I6", "first-answer-wins")
 class TestAnyOrder(AnyOrder.TestCase):  # type: ignore[misc, name-defined]
-    settings = settings(stateful_step_count=40, max_examples=30)
+    settings = settings(stateful_step_count=40, max_examples=25)

@@ -176,7 +176,7 @@ def test_processes_of_both_peers_some_on_one_home_lose_and_double_nothing(
     ]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.relay.worker", bench.repository, tmp_path / home, peer, name, "4"],
+            [sys.executable, "-m", "tests.relay.worker", bench.repository, tmp_path / home, peer, name, "2"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -196,7 +196,7 @@ def test_processes_of_both_peers_some_on_one_home_lose_and_double_nothing(
     asked = [subject.split(": ", 1)[1] for subject in log if " asks: " in subject]
     answered = [subject.split(": ", 1)[1] for subject in log if " answers: " in subject]
     assert sorted(asked) == sorted(questions)
-    assert len(questions) == 4 * len(team)
+    assert len(questions) == 2 * len(team)
     answers = told.keys() - set(questions)
     assert {text for text in answers if told[text]} <= set(answered) <= answers
     assert answered
