@@ -10,6 +10,8 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 PYTEST_ARGS ?=
 # What `make chaos` is told, such as CHAOS_ARGS='--records 500 --transport ssh'; `--help` lists it.
 CHAOS_ARGS ?=
+# What `make bench` is told, such as BENCH_ARGS='--only growth'; `--list` lists the groups.
+BENCH_ARGS ?=
 # Which pages `make docs` runs, such as PAGES='pair ask'; all of them by default.
 PAGES ?=
 # Without the real git servers their tests are skipped, and then nothing can be said about the coverage as a whole.
@@ -39,8 +41,8 @@ format: $(READY) ## rewrite the code as the formatter and the linter's safe fixe
 	@$(RUN) ruff check --fix-only --quiet .
 	@$(RUN) ruff format .
 
-bench: $(READY) ## run the benchmarks
-	@$(RUN) benchmarks
+bench: $(READY) ## run the benchmarks and write their table into docs/performance.md
+	@$(RUN) benchmarks --write $(BENCH_ARGS)
 
 chaos: $(READY) ## inject faults for long and check that nothing is lost or doubled
 	@$(RUN) tests.chaos $(CHAOS_ARGS)

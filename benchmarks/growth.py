@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import statistics
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from benchmarks.measure import Comparison, seconds
+from benchmarks.measure import Comparison, milliseconds
 from peer_relay import app
 from peer_relay.config import RelayConfig
 from peer_relay.git import packs, upkeep
@@ -19,57 +19,43 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from benchmarks.setting import Setting
     from peer_relay.relay import Relay
 
 QUESTION = "Why does the session token expire after 15 minutes? Mobile users are logged out. Case {}."
+GROWN, QUICK_GROWN = 2_500, 150
+"""Numbers of exchanges."""
+
 NEWEST = 100
 """How many of the last questions are timed."""
 
 
-@dataclass
-class Grown:
-    """What came out of it.
+def growth(setting: Setting) -> Iterator[Comparison]:
+    """Write many exchanges into two mailboxes by turns, of which the owner of one does not want it packed.
 
-    Attributes:
-        asking: the newest questions in the packed mailbox, compared with those in the other one.
-        rows: what each repository takes, as rows of a table.
-        longest_s: the longest time that packing a little took.
+    The times are those of the newest questions, the files and sizes those of the repositories in the end.
     """
-
-    asking: Comparison
-    rows: list[str]
-    longest_s: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def table(self) -> str:
-        """The sizes as a table in Markdown, and the longest acts as a sentence."""
-        head = "| repository | files | packs | MiB on the disk |\n|---|---|---|---|"
-        longest = ", ".join(f"{what} {taken * 1000:.0f} ms" for what, taken in self.longest_s.items())
-        return "\n".join([head, *self.rows, "", f"Packing a little took at most: {longest}."])
-
-
-def grow(folder: Path, exchanges: int) -> Grown:
-    """Write so many exchanges into two mailboxes by turns, of which the owner of one does not want it packed.
-
-    Args:
-        folder: for everything.
-        exchanges: how many; each is two records.
-    """
-    packed, left = (create_repository(folder / name) for name in ("packed.git", "left.git"))
+    packed, left = (create_repository(setting.folder / name) for name in ("packed.git", "left.git"))
     run_git("config", "gc.auto", "0", cwd=left)
     asks: tuple[list[float], list[float]] = ([], [])
+    exchanges = QUICK_GROWN if setting.quick else GROWN
     with _timed() as longest, contextlib.ExitStack() as opened:
-        rooms = [_Room(path, folder, opened) for path in (packed, left)]
+        rooms = [_Room(path, setting.folder, opened) for path in (packed, left)]
         for number in range(exchanges):
             for place, room in (*enumerate(rooms),) if number % 2 else reversed((*enumerate(rooms),)):
                 asks[place].append(room.exchange(number))
-    what, newest = f"ask after {2 * exchanges:,} records, local path", slice(-NEWEST, None)
-    collected = shutil.copytree(left, folder / "collected.git")
+    what, newest = f"after {2 * exchanges:,} records, local", slice(-NEWEST, None)
+    never = "a mailbox that is never packed"
+    yield Comparison(f"ask {what}", never, asks[0][newest], asks[1][newest])
+    for each, taken in longest.items():
+        yield Comparison(
+            f"the longest time that packing took {each}", "a median ask", [taken], [statistics.median(asks[0])]
+        )
+    collected = shutil.copytree(left, setting.folder / "collected.git")
     run_git("gc", "--quiet", cwd=collected)
-    rows = {"packed as it goes": packed, "never packed": left, "never packed, then `git gc`": collected}
-    rows["the asker's clone"] = next((folder / "packed.git-alice").glob("rooms/*/*/clone"))
-    compared = Comparison(what, "a mailbox that is never packed", asks[0][newest], asks[1][newest])
-    return Grown(compared, [_row(name, path) for name, path in rows.items()], longest)
+    for against, path in ((never, left), ("the same after `git gc`", collected)):
+        for unit, ours, theirs in zip(("files", "MiB"), _taken(packed), _taken(path), strict=True):
+            yield Comparison(f"the mailbox {what}", against, [ours], [theirs], unit)
 
 
 class _Room:
@@ -85,7 +71,7 @@ class _Room:
     def exchange(self, number: int) -> float:
         """Ask and answer a question; return how long asking took."""
         asked: list[str] = []
-        taken = seconds(lambda: asked.append(self._alice.ask(QUESTION.format(number)).question_id))
+        taken = milliseconds(lambda: asked.append(self._alice.ask(QUESTION.format(number)).question_id))
         self._bob.questions()
         assert self._bob.answer(asked[0], "Because an access token cannot be revoked.", ["src/auth.py:42"]).delivered
         self._alice.mark_read(each.question_id for each in self._alice.answers().items)
@@ -107,7 +93,7 @@ def _timed() -> Iterator[dict[str, float]]:
             try:
                 return act(*given, **named)
             finally:
-                longest[what] = max(longest[what], time.perf_counter() - begun)
+                longest[what] = max(longest[what], (time.perf_counter() - begun) * 1000)
 
         return timed
 
@@ -118,7 +104,7 @@ def _timed() -> Iterator[dict[str, float]]:
         yield longest
 
 
-def _row(name: str, repository: Path) -> str:
+def _taken(repository: Path) -> tuple[float, float]:
+    """Return how many files a repository has and how many MiB they take on the disk."""
     files = [path for path in repository.rglob("*") if path.is_file()]
-    count = sum(path.suffix == ".pack" for path in files)
-    return f"| {name} | {len(files):,} | {count} | {sum(path.stat().st_blocks for path in files) / 2048:.1f} |"
+    return len(files), sum(path.stat().st_blocks for path in files) / 2048

@@ -1,0 +1,42 @@
+"""How long short commands take, against the start of Python itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from benchmarks.measure import Comparison, at_most, compare
+from peer_relay import app
+from peer_relay.config import RelayConfig
+from tests.servers import create_repository
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from benchmarks.setting import Setting
+
+ARGUMENTS = (("--version",), ("status", "--offline"))
+
+
+def commands(setting: Setting) -> Iterator[Comparison]:
+    """Compare commands that only want to know something with Python doing nothing."""
+    mailbox = str(create_repository(setting.folder / "mailbox.git"))
+    config = RelayConfig(remote=mailbox, token=app.new_token(), peer_id="alice", home=setting.folder / "alice")
+    app.create_room(config, "bob", {})
+    environment = os.environ | {
+        "PEER_RELAY_REMOTE": config.remote,
+        "PEER_RELAY_ROOM_TOKEN": config.token,
+        "PEER_RELAY_PEER_ID": config.peer_id,
+        "PEER_RELAY_HOME": str(config.home),
+    }
+
+    def python(*arguments: str) -> Callable[[], object]:
+        command = [sys.executable, *arguments]
+        return lambda: subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+
+    for arguments in ARGUMENTS:
+        ours = python("-m", "peer_relay", *arguments)
+        what = f"peer-relay {' '.join(arguments)}"
+        yield compare(what, ours, "`python -c pass`", python("-c", "pass"), setting.runs, goal=at_most(6))
