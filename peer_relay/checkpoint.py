@@ -8,10 +8,11 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from peer_relay import __version__, disk, sealed
 from peer_relay.errors import (
@@ -22,9 +23,11 @@ from peer_relay.errors import (
     MailboxError,
     RefusedCommit,
 )
+from peer_relay.ids import PEER_PATTERN, ULID_PATTERN, ulid_ms
 from peer_relay.ledger import Ledger
-from peer_relay.records import PeerId, Room, Ulid
+from peer_relay.records import Room
 from peer_relay.store import Refusal, Snapshot
+from peer_relay.times import MAX_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +37,17 @@ _REFUSALS: dict[str, type[MailboxError]] = {
 }
 
 
+def _check_times(askers: dict[str, str]) -> dict[str, str]:
+    if askers and ulid_ms(max(askers)) > MAX_MS:  # ids sort as their times do
+        raise ValueError("must be ids of times before the year 10000")
+    return askers
+
+
 _CommitId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+_Ulid = Annotated[str, Field(pattern=f"^{ULID_PATTERN}$")]
+_PeerId = Annotated[str, Field(pattern=f"^{PEER_PATTERN}$")]
+_Askers = Annotated[dict[_Ulid, _PeerId], AfterValidator(_check_times)]
+"""Asker by id. The rules are those of a record's own fields, as patterns: there are hundreds, at every look."""
 
 
 class _SavedRefusal(BaseModel):
@@ -51,8 +64,8 @@ class _File(BaseModel):
 
     tip: _CommitId
     room: Room
-    open: dict[Ulid, PeerId]
-    answered: dict[Ulid, PeerId]
+    open: _Askers
+    answered: _Askers
     refusal: _SavedRefusal | None
 
 
@@ -77,19 +90,18 @@ def load(path: Path) -> Checkpoint | None:
     if data is None:
         return None
     try:
-        saved = _File.model_validate_json(sealed.unseal(path.name, data))
-        ledger = Ledger(saved.room, saved.open, saved.answered)
+        snapshot, saved = _parse(path.name, data)
         # Another version may accept what this one refused, or the other way round, so it looks itself.
-        refusal = _refusal(saved.refusal) if saved.refusal and saved.refusal.by == __version__ else None
+        refusal = _refusal(saved) if saved and saved.by == __version__ else None
     except (ValidationError, InvalidRecord, KeyError, TypeError, sealed.Broken):
         return None
-    return Checkpoint(Snapshot(saved.tip, ledger), refusal, disk.modified_ms(path))
+    return Checkpoint(snapshot, refusal, disk.modified_ms(path))
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Put a checkpoint in place. It is not forced to the disk: an older one is as good after a crash."""
     ledger, refusal = checkpoint.snapshot.ledger, checkpoint.refusal
-    saved = _File(
+    saved = _File.model_construct(  # unchecked: it was verified, and it is checked again when it is read
         tip=checkpoint.snapshot.tip,
         room=ledger.room,
         open=dict(ledger.open),
@@ -103,6 +115,13 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 def note_contact(path: Path, contact_ms: int) -> None:
     """Remember when the mailbox was last reached: the file's time of modification, so that a poll writes nothing."""
     disk.set_modified_ms(path, contact_ms)
+
+
+@functools.lru_cache(maxsize=2)
+def _parse(name: str, data: bytes) -> tuple[Snapshot, _SavedRefusal | None]:
+    """Return what a file says; the same bytes, which most looks find, are not checked again."""
+    saved = _File.model_validate_json(sealed.unseal(name, data))
+    return Snapshot(saved.tip, Ledger(saved.room, saved.open, saved.answered)), saved.refusal
 
 
 def _saved_refusal(refusal: Refusal) -> _SavedRefusal:

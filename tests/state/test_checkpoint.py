@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIP, OTHER = "ab" * 20, "cd" * 20
+LATEST_ULID = "7" + 25 * "Z"
 LEDGER = asking(exchanging(Ledger(ROOM), 1, 2)[1], question(3, "bob"))[1]
 
 
@@ -112,6 +113,8 @@ def test_a_file_that_is_not_there_counts_as_lost(tmp_path: Path) -> None:
         {"room": {}},
         {"open": {"x": "alice"}},
         {"answered": {question(1).id: "A"}},
+        {"answered": {question(1).id + "\n": "alice"}},
+        {"answered": {question(1).id: "alice", LATEST_ULID: "bob"}},
         {"more": 1},
         {"refusal": {"kind": "Unreachable"}},
         {"refusal": {"fields": {"commit": OTHER}}},
@@ -133,3 +136,16 @@ def test_a_file_that_is_no_checkpoint_counts_as_lost(tmp_path: Path, content: by
     path = tmp_path / "checkpoint.json"
     path.write_bytes(content)
     assert checkpoint.load(path) is None
+
+
+def test_what_did_not_change_is_not_checked_again(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.json"
+    known = saved(path)
+    first, second = checkpoint.load(path), checkpoint.load(path)
+    assert first is not None
+    assert second is not None
+    assert first.snapshot is second.snapshot
+    checkpoint.save(path, Checkpoint(Snapshot(OTHER, LEDGER), None, START_MS))
+    changed = checkpoint.load(path)
+    assert changed is not None
+    assert (changed.snapshot.tip, changed.snapshot.ledger) == (OTHER, known.snapshot.ledger)
