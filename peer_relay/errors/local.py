@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from peer_relay.errors.base import PeerRelayError
 
 
-@dataclass(eq=False, kw_only=True)
 class LocalError(PeerRelayError):
     """Something on this machine stands in the way."""
 
 
-@dataclass(eq=False, kw_only=True)
 class StateUnusable(LocalError):
     """A file or folder of peer-relay's own cannot be read or written. `reason` is a clause, `advice` a sentence."""
 
@@ -32,7 +29,6 @@ class StateUnusable(LocalError):
         return self.advice
 
 
-@dataclass(eq=False, kw_only=True)
 class ClockUnusable(LocalError):
     """The clock is before this program's release or twenty years after it."""
 
@@ -49,7 +45,6 @@ class ClockUnusable(LocalError):
         return "Set the clock, then try again."
 
 
-@dataclass(eq=False, kw_only=True)
 class Busy(LocalError):
     """Another process of this peer holds the lock of the clone for longer than the deadline."""
 
@@ -69,7 +64,6 @@ class Busy(LocalError):
         return "Wait a moment: it makes room as soon as it is done."
 
 
-@dataclass(eq=False, kw_only=True)
 class DamagedClone(LocalError):
     """The private clone cannot be read; it is thrown away and fetched again."""
 
@@ -87,7 +81,6 @@ class DamagedClone(LocalError):
         return "Nothing has to be done: it is fetched again with the next look at the mailbox."
 
 
-@dataclass(eq=False, kw_only=True)
 class CopyIncomplete(LocalError):
     """This machine's copy of the room does not do to put the branch back. `reason` is a clause about the copy."""
 

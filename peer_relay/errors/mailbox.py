@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from peer_relay.errors.base import PeerRelayError
 
 
-@dataclass(eq=False, kw_only=True)
 class MailboxError(PeerRelayError):
     """The mailbox was reached, and what it holds is not acceptable."""
 
 
-@dataclass(eq=False, kw_only=True)
 class RoomNotFound(MailboxError):
     """The mailbox has no branch for this token: the relay's 401."""
 
@@ -30,7 +27,6 @@ class RoomNotFound(MailboxError):
         return "Ask your peer for the invite and run `peer-relay join`, or open a room with `peer-relay init`."
 
 
-@dataclass(eq=False, kw_only=True)
 class PeerNotInRoom(MailboxError):
     """The configured peer id is not one of the room's two."""
 
@@ -48,7 +44,6 @@ class PeerNotInRoom(MailboxError):
         return "Set PEER_RELAY_PEER_ID to your own of the two, or run `peer-relay join` with an invite of your own."
 
 
-@dataclass(eq=False, kw_only=True)
 class IllegalStep(MailboxError):
     """A step or a list of names that the rules of a room do not allow. `reason` is a clause about the commit."""
 
@@ -65,7 +60,6 @@ class IllegalStep(MailboxError):
         return "Nothing has to be done: such a commit is neither written nor read."
 
 
-@dataclass(eq=False, kw_only=True)
 class RefusedCommit(MailboxError):
     """A commit of the branch is not exactly the commit that its record demands (I2).
 
@@ -90,7 +84,6 @@ class RefusedCommit(MailboxError):
         return self.advice
 
 
-@dataclass(eq=False, kw_only=True)
 class HistoryRewritten(MailboxError):
     """The branch no longer contains the newest commit that this machine verified (I6)."""
 
@@ -113,7 +106,6 @@ class HistoryRewritten(MailboxError):
         )
 
 
-@dataclass(eq=False, kw_only=True)
 class BranchSetBack(HistoryRewritten):
     """The branch is at a commit from before the newest one that this machine verified (I6)."""
 
@@ -136,7 +128,6 @@ class BranchSetBack(HistoryRewritten):
         )
 
 
-@dataclass(eq=False, kw_only=True)
 class BranchDeleted(MailboxError):
     """The branch of a room that this machine knows is gone (I6)."""
 
@@ -156,7 +147,6 @@ class BranchDeleted(MailboxError):
         )
 
 
-@dataclass(eq=False, kw_only=True)
 class UnsupportedFormat(MailboxError):
     """The room's format is not the one this program writes."""
 
@@ -179,7 +169,6 @@ class UnsupportedFormat(MailboxError):
         return "Ask your peer which repository is meant: this is not a room of peer-relay."
 
 
-@dataclass(eq=False, kw_only=True)
 class RoomExists(MailboxError):
     """`init` found another room under the same token."""
 

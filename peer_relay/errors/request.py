@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from peer_relay.errors.base import PeerRelayError
 
 
-@dataclass(eq=False, kw_only=True)
 class RequestError(PeerRelayError):
     """The request cannot be carried out as it was made; nothing was stored."""
 
@@ -24,7 +23,6 @@ class Problem:
         return f"{self.field} {self.rule}"
 
 
-@dataclass(eq=False, kw_only=True)
 class InvalidRecord(RequestError):
     """A record breaks the rules of its type. `problems` holds every broken rule, not just the first.
 
@@ -46,7 +44,6 @@ class InvalidRecord(RequestError):
         return "Correct that and send it again."
 
 
-@dataclass(eq=False, kw_only=True)
 class InvalidToken(RequestError):
     """A room token that is not in the generated form, found without any contact."""
 
@@ -63,7 +60,6 @@ class InvalidToken(RequestError):
         return "Copy it whole into PEER_RELAY_ROOM_TOKEN again."
 
 
-@dataclass(eq=False, kw_only=True)
 class InvalidInvite(RequestError):
     """An invite line that is cut, mistyped or not an invite, found without any contact.
 
@@ -84,7 +80,6 @@ class InvalidInvite(RequestError):
         return self.advice
 
 
-@dataclass(eq=False, kw_only=True)
 class InvalidRemote(RequestError):
     """A remote in a form that is not allowed. `remote` is redacted and printable.
 
@@ -106,7 +101,6 @@ class InvalidRemote(RequestError):
         return self.advice
 
 
-@dataclass(eq=False, kw_only=True)
 class InvalidSetting(RequestError):
     """A setting is missing or wrong. `name` is the environment variable or option.
 
@@ -128,7 +122,6 @@ class InvalidSetting(RequestError):
         return self.advice
 
 
-@dataclass(eq=False, kw_only=True)
 class UnknownQuestion(RequestError):
     """No question with this id is open in the room, as far as this machine knows."""
 
@@ -145,7 +138,6 @@ class UnknownQuestion(RequestError):
         return "Use an id exactly as a tool returned it, or as `peer-relay log` shows it."
 
 
-@dataclass(eq=False, kw_only=True)
 class OwnQuestion(RequestError):
     """A peer tried to answer a question that it asked itself."""
 
@@ -162,7 +154,6 @@ class OwnQuestion(RequestError):
         return "Wait for that answer, or ask a better question."
 
 
-@dataclass(eq=False, kw_only=True)
 class NotYourQuestion(RequestError):
     """A peer asked for the answer to a question that the other peer asked."""
 
@@ -179,7 +170,6 @@ class NotYourQuestion(RequestError):
         return "Answer it with answer_question or `peer-relay answer`."
 
 
-@dataclass(eq=False, kw_only=True)
 class AlreadyAnswered(RequestError):
     """The question has an answer; the first answer wins."""
 
@@ -199,7 +189,6 @@ class AlreadyAnswered(RequestError):
         return "Nothing more is needed."
 
 
-@dataclass(eq=False, kw_only=True)
 class AlreadyQueued(RequestError):
     """This machine already holds an answer to the question in its outbox."""
 
@@ -219,7 +208,6 @@ class AlreadyQueued(RequestError):
         )
 
 
-@dataclass(eq=False, kw_only=True)
 class AlreadyAsked(RequestError):
     """A question with this id is in the room already."""
 
@@ -236,7 +224,6 @@ class AlreadyAsked(RequestError):
         return "Ask again to get a new id."
 
 
-@dataclass(eq=False, kw_only=True)
 class TooManyOpen(RequestError):
     """The peer has as many open questions as the room allows."""
 

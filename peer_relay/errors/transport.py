@@ -6,20 +6,17 @@ again without saying what: an agent that reads it must not ask or answer twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from peer_relay.errors.base import PeerRelayError, in_quotes
 
 
-@dataclass(eq=False, kw_only=True)
 class TransportError(PeerRelayError):
     """The remote was not reached, or did not do what was asked. `remote` is redacted."""
 
     remote: str
 
 
-@dataclass(eq=False, kw_only=True)
 class Unreachable(TransportError):
     """No connection, or one that broke before anything was asked of the remote: nothing changed there.
 
@@ -41,7 +38,6 @@ class Unreachable(TransportError):
         return self.advice
 
 
-@dataclass(eq=False, kw_only=True)
 class DeadlineExceeded(TransportError):
     """The remote said nothing (or not enough) within the deadline; nothing changed there."""
 
@@ -59,7 +55,6 @@ class DeadlineExceeded(TransportError):
         return "If the line is slow, set PEER_RELAY_TIMEOUT to more seconds."
 
 
-@dataclass(eq=False, kw_only=True)
 class RateLimited(TransportError):
     """The remote asks to come back later (HTTP 429, or 503 with Retry-After).
 
@@ -84,7 +79,6 @@ class RateLimited(TransportError):
         return "Wait that long." if self.retry_after_s is not None else "Wait a few minutes."
 
 
-@dataclass(eq=False, kw_only=True)
 class AuthenticationFailed(TransportError):
     """The remote refused the credentials, or there were none.
 
@@ -105,7 +99,6 @@ class AuthenticationFailed(TransportError):
         return self.advice
 
 
-@dataclass(eq=False, kw_only=True)
 class AccessDenied(TransportError):
     """The login is accepted but not allowed to do this; `act` is `read` or `write`.
 
@@ -127,7 +120,6 @@ class AccessDenied(TransportError):
         return self.advice or f"Ask its owner for {self.act} access."
 
 
-@dataclass(eq=False, kw_only=True)
 class RepositoryNotFound(TransportError):
     """There is no repository there, or this login may not see it."""
 
@@ -142,7 +134,6 @@ class RepositoryNotFound(TransportError):
         return "Check the address, and your access to it."
 
 
-@dataclass(eq=False, kw_only=True)
 class NotAGitServer(TransportError):
     """Something answered that does not speak git: a captive portal, a proxy's error page, a wrong address.
 
@@ -164,7 +155,6 @@ class NotAGitServer(TransportError):
         return self.advice
 
 
-@dataclass(eq=False, kw_only=True)
 class TooLarge(TransportError):
     """The remote sent more than a room of this kind can hold."""
 
@@ -181,7 +171,6 @@ class TooLarge(TransportError):
         return "Check that the address is the mailbox's, and ask your peer what was pushed to the room's branch."
 
 
-@dataclass(eq=False, kw_only=True)
 class MalformedPack(TransportError):
     """The remote sent objects that are damaged or not allowed."""
 
@@ -198,7 +187,6 @@ class MalformedPack(TransportError):
         return "Run `git fsck` in that repository, or ask who keeps it."
 
 
-@dataclass(eq=False, kw_only=True)
 class Moved(TransportError):
     """The branch is not where the push expected it: somebody else wrote first, and nothing was written.
 
@@ -219,7 +207,6 @@ class Moved(TransportError):
         return "Run the same command again."
 
 
-@dataclass(eq=False, kw_only=True)
 class BranchLocked(TransportError):
     """The branch is under somebody's lock in the remote, or a lock was left behind there; nothing was written.
 
@@ -240,7 +227,6 @@ class BranchLocked(TransportError):
         return "If no git program is at work there, remove that lock file."
 
 
-@dataclass(eq=False, kw_only=True)
 class OutcomeUnknown(TransportError):
     """The push was sent and its reply was lost: the record may or may not be in the mailbox (I3)."""
 
@@ -258,7 +244,6 @@ class OutcomeUnknown(TransportError):
         return "Run the same command again: it first looks up what became of the push."
 
 
-@dataclass(eq=False, kw_only=True)
 class PushRefused(TransportError):
     """The remote took the push and declined it. `words` are the remote's own, control characters removed.
 
@@ -282,7 +267,6 @@ class PushRefused(TransportError):
         )
 
 
-@dataclass(eq=False, kw_only=True)
 class PushBlocked(PushRefused):
     """The remote declines whatever is pushed to the branch: it is full, or the branch cannot be written.
 
