@@ -10,11 +10,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import report
+from benchmarks import git_itself, report, wire
+from benchmarks.age import age
 from benchmarks.commands import commands
 from benchmarks.first_look import first_look
 from benchmarks.growth import growth
+from benchmarks.many_refs import many_refs
+from benchmarks.serving import serving
 from benchmarks.setting import MISSING, Servers, Setting
+from benchmarks.whole_history import whole_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +30,18 @@ HERE = Path(__file__).parent
 CACHE, PAGE = HERE / ".cache", HERE.parent / "docs" / "performance.md"
 
 GROUPS: dict[str, Callable[[Setting], Iterator[Comparison]]] = {
+    "local": git_itself.local,
+    "http": git_itself.http,
+    "ssh": git_itself.ssh,
+    "bare": wire.bare_http,
+    "wire-http": wire.wire_http,
+    "wire-ssh": wire.wire_ssh,
+    "refs": many_refs,
     "commands": commands,
-    "first look": first_look,
+    "first-look": first_look,
+    "age": age,
+    "whole-history": whole_history,
+    "serving": serving,
     "growth": growth,
 }
 """Everything that is measured, in the order of the table."""
