@@ -210,7 +210,9 @@ def has_right_mac(commit: ParsedCommit, mac_key: bytes) -> bool:
 
 
 def _mac(content: bytes, mac_key: bytes) -> str:
-    return hmac.new(mac_key, content, hashlib.sha256).hexdigest()
+    return hmac.digest(
+        mac_key, content, "sha256"
+    ).hex()  # at once in C, where an `HMAC` object takes three times as long
 
 
 def _subject(match: re.Match[bytes]) -> str:

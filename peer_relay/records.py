@@ -13,7 +13,6 @@ exactly `\"`, `\\`, `\t`, `\n` and `\r`; an absent `context_hint` is left out, `
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -33,7 +32,7 @@ from pydantic_core import core_schema, from_json
 from peer_relay.errors import InvalidRecord, Problem, UnsupportedFormat
 from peer_relay.ids import PEER_PATTERN, ROOM_PATTERN, ULID_PATTERN, ulid_ms
 from peer_relay.paths import Kind
-from peer_relay.text import NOT_BLANK_PATTERN, TEXT_PATTERN, canonical_length, check_text
+from peer_relay.text import NOT_BLANK_PATTERN, TEXT_PATTERN, canonical_length, canonical_string, check_text
 from peer_relay.times import MAX_MS, TIME_PATTERN, format_ms, parse_ms
 
 if TYPE_CHECKING:
@@ -50,9 +49,11 @@ MAX_ANSWER = 24_000
 MAX_SOURCES = 30
 MAX_SOURCES_TOGETHER = 6_000
 
+_ULID, _PEER, _ROOM = map(re.compile, (ULID_PATTERN, PEER_PATTERN, ROOM_PATTERN))
+
 
 def _check_ulid(value: str) -> str:
-    if re.fullmatch(ULID_PATTERN, value) is None:
+    if _ULID.fullmatch(value) is None:
         raise ValueError("must be a ULID: 26 characters, digits and capital letters without I, L, O and U")
     if ulid_ms(value) > MAX_MS:
         raise ValueError("must be a ULID of a time before the year 10000")
@@ -65,13 +66,13 @@ def _check_time(value: str) -> str:
 
 
 def _check_peer(value: str) -> str:
-    if re.fullmatch(PEER_PATTERN, value) is None:
+    if _PEER.fullmatch(value) is None:
         raise ValueError("must be 1 to 32 characters a-z, 0-9 and -, not beginning with -")
     return value
 
 
 def _check_room(value: str) -> str:
-    if re.fullmatch(ROOM_PATTERN, value) is None:
+    if _ROOM.fullmatch(value) is None:
         raise ValueError("must be a room id: 16 characters a-z and 2-7")
     return value
 
@@ -196,7 +197,17 @@ def make(kind: type[RecordT], **fields: Any) -> RecordT:  # noqa: ANN401 - the m
 
 def canonical_bytes(record: _Record) -> bytes:
     """Return the one spelling of a record: UTF-8 JSON, one object, one trailing newline."""
-    return (json.dumps(record.model_dump(exclude_none=True), ensure_ascii=False, indent=2) + "\n").encode()
+    fields = [f'  "{name}": {_spelt_value(value)}' for name, value in record if value is not None]
+    return ("{\n" + ",\n".join(fields) + "\n}\n").encode()
+
+
+def _spelt_value(value: object) -> str:
+    """Return a value as `json.dumps` with `indent=2` spells it in a record, at a fifth of the time."""
+    if isinstance(value, str):
+        return canonical_string(value)
+    if isinstance(value, tuple):
+        return "[\n    " + ",\n    ".join(map(canonical_string, value)) + "\n  ]" if value else "[]"
+    return str(value)
 
 
 def parse(kind: type[RecordT], data: bytes) -> RecordT:

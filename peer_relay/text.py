@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,6 +65,13 @@ def _scanner() -> re.Pattern[str]:
     return re.compile(f"{FLAG_SEQUENCE}|(?P<refused>[{_class([*_REFUSED, TAG_RANGE])}]|\\r(?!\\n))")
 
 
+@functools.cache
+def _suspects() -> re.Pattern[str]:
+    """Return what finds a character that the scanner has to judge; beyond the first plane that is each, to be quick."""
+    first_plane = [(first, last) for first, last in _REFUSED if last < 0x10000]
+    return re.compile(f"[{_class([*first_plane, (_CR, _CR), (0x10000, 0x10FFFF)])}]")
+
+
 _SURROGATES = (0xD800, 0xDFFF)
 _NOT_ALONE = [*(pair for pair in _REFUSED if pair != _SURROGATES), TAG_RANGE, (_CR, _CR)]
 TEXT_PATTERN = f"^(?:[^{_class(_NOT_ALONE)}]|\\r(?=\\n)|{FLAG_SEQUENCE})*$"
@@ -82,6 +89,8 @@ def _name(code: int) -> str:
 
 def refused_in(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield every refused code point: its position in characters from 1, its number, and what it is."""
+    if _suspects().search(text) is None:
+        return
     for match in _scanner().finditer(text):
         if match["refused"] is not None:
             code = ord(match["refused"])
@@ -98,9 +107,14 @@ def is_one_line(text: str) -> bool:
     return not is_blank(text) and re.search("[\t\n\r\u2028\u2029]", text) is None and not any(refused_in(text))
 
 
+def canonical_string(text: str) -> str:
+    """Return the JSON string of a text, with its quotes."""
+    return encode_basestring(text)
+
+
 def canonical_length(text: str) -> int:
     """Return the characters of the canonical JSON string of a text, escapes included and quotes not."""
-    return len(json.dumps(text, ensure_ascii=False)) - 2
+    return len(canonical_string(text)) - 2
 
 
 def check_text(text: str, limit: int) -> None:

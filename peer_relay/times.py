@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 
 MAX_MS = 253_402_300_799_999
@@ -30,7 +31,13 @@ def format_date(ms: int) -> str:
     Args:
         ms: milliseconds since 1970, 0 to `MAX_MS`.
     """
-    return dt.date.fromordinal(_EPOCH_DAY + ms // _DAY_MS).isoformat()
+    return _written_day(ms // _DAY_MS)
+
+
+@functools.lru_cache(128)
+def _written_day(number: int) -> str:
+    """Return a day by its number; what is read together is of few days."""
+    return dt.date.fromordinal(_EPOCH_DAY + number).isoformat()
 
 
 def format_ms(ms: int) -> str:

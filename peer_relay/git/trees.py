@@ -11,15 +11,15 @@ when it has no such object passes through.
 from __future__ import annotations
 
 import hashlib
-import posixpath
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 T = TypeVar("T")
 
@@ -29,9 +29,11 @@ MAX_DEPTH = 3
 MAX_FILES = 4_096
 """More files than any legitimate tip holds (512 answered exchanges and 2,000 open questions make 3,025)."""
 
-_REMEMBERED = 8
+# Two commits of each peer change half as many, if neither writes on two days at once.
+_REMEMBERED = 16
+_ID_BYTES = 20
 # A name with a slash would show another tree under the same paths.
-_ENTRY = re.compile(rb"([0-7]+) ([^/\0]+)\0(.{20})", re.DOTALL)
+_ENTRY = re.compile(rb"(([0-7]+) ([^/\0]+)\0.{20})", re.DOTALL)
 # Matched before entries are searched for, because searching what is no tree takes quadratic time.
 _TREE = re.compile(rb"(?:[0-7]++ [^/\0]++\0.{20})*+", re.DOTALL)
 
@@ -55,6 +57,42 @@ def object_id(kind: str, content: bytes) -> str:
     return hashlib.sha1(b"%s %d\0" % (kind.encode(), len(content)) + content, usedforsecurity=False).hexdigest()
 
 
+class Folder(NamedTuple):
+    """One tree, in a form that is cheap to change in one place. What is in it is not to be changed.
+
+    Attributes:
+        keys: its names in git's order; that of a folder ends in a slash.
+        spelt: the bytes of each entry, in the same order.
+        raw: the content of the object.
+    """
+
+    keys: Sequence[bytes]
+    spelt: Sequence[bytes]
+    raw: bytes
+
+    def find(self, key: bytes) -> str | None:
+        """Return the id of the object under a name, or None."""
+        place = bisect_left(self.keys, key)
+        return self.spelt[place][-_ID_BYTES:].hex() if key in self.keys[place : place + 1] else None
+
+    def with_entry(self, key: bytes, object_id: str) -> Folder:
+        """Return the same with an object under a name, instead of what is there."""
+        mode = FOLDER_MODE if key.endswith(b"/") else FILE_MODE
+        keys, spelt, place = list(self.keys), list(self.spelt), bisect_left(self.keys, key)
+        end = place + (key in self.keys[place : place + 1])
+        keys[place:end] = [key]
+        spelt[place:end] = [b"%s %s\0%s" % (mode, key.removesuffix(b"/"), bytes.fromhex(object_id))]
+        return Folder(keys, spelt, b"".join(spelt))
+
+    def without(self, keys: set[bytes]) -> Folder:
+        """Return the same without some of its names."""
+        left = [(key, each) for key, each in zip(self.keys, self.spelt, strict=True) if key not in keys]
+        return Folder([key for key, _ in left], [each for _, each in left], b"".join(each for _, each in left))
+
+
+_EMPTY = Folder((), (), b"")
+
+
 @dataclass
 class Draft:
     """Objects that are built on top of a source and are not in it yet.
@@ -66,8 +104,9 @@ class Draft:
 
     base: Source
     objects: dict[str, tuple[str, bytes]] = field(default_factory=dict)
-    _trees: dict[str, tuple[Entries, bytes]] = field(default_factory=dict)
+    _folders: dict[str, Folder] = field(default_factory=dict)
     _commits: dict[str, bytes] = field(default_factory=dict)
+    _peeked: dict[bytes, str] = field(default_factory=dict)
 
     def raw(self, kind: str, object_id: str) -> bytes:
         """Return an object of the draft, or of the source below it; commits are read once."""
@@ -85,49 +124,69 @@ class Draft:
         self.objects[name] = (kind, content)
         return name
 
-    def add_tree(self, entries: Entries) -> str:
-        """Add a tree and return its id; one that was read lately is not spelt again."""
-        for name, (known, raw) in islice(reversed(self._trees.items()), _REMEMBERED):
-            if known == entries:
-                self.objects[name] = ("tree", raw)
-                return name
-        raw = _spell(entries)
-        name = self.add("tree", raw)
-        self._trees[name] = (entries, raw)
+    def add_folder(self, folder: Folder) -> str:
+        """Add a tree and return its id; one that was read lately is not hashed again."""
+        name = self._peeked.get(folder.raw)
+        for known, each in islice(reversed(self._folders.items()), _REMEMBERED):
+            if name is None and each.raw == folder.raw:
+                name = known
+        if name is None:
+            name = self.add("tree", folder.raw)
+        self.objects[name] = ("tree", folder.raw)
+        self._folders[name] = folder
         return name
 
     def renewed(self) -> Draft:
         """Return an empty draft on the same source that still knows the trees and commits that were read last."""
-        return Draft(self.base, {}, _newest(self._trees), _newest(self._commits))
+        return Draft(self.base, {}, _newest(self._folders), _newest(self._commits))
 
-    def entries(self, tree: str) -> Entries:
-        """Return the entries of one tree, read once and not to be changed.
+    def folder(self, tree: str) -> Folder:
+        """Return one tree, read once.
 
         Raises:
             ValueError: it is not spelt as a room's trees are.
         """
-        if tree not in self._trees:
-            raw = self.raw("tree", tree)
-            self._trees[tree] = (_read_entries(raw), raw)
-        return self._trees[tree][0]
+        if tree not in self._folders:
+            self._folders[tree] = _read_folder(self.raw("tree", tree))
+        return self._folders[tree]
+
+    def peek(self, tree: str) -> bytes:
+        """Return the content of a tree, whatever it is, to be compared with one that is built."""
+        if tree in self._folders:
+            return self._folders[tree].raw
+        raw = self.raw("tree", tree)
+        self._peeked[raw] = tree
+        return raw
+
+    def entries(self, tree: str) -> Entries:
+        """Return the entries of one tree.
+
+        Raises:
+            ValueError: it is not spelt as a room's trees are.
+        """
+        folder = self.folder(tree)
+        return {
+            key.removesuffix(b"/"): (FOLDER_MODE if key.endswith(b"/") else FILE_MODE, each[-_ID_BYTES:].hex())
+            for key, each in zip(folder.keys, folder.spelt, strict=True)
+        }
 
 
 def _newest(remembered: dict[str, T]) -> dict[str, T]:
     return dict(list(remembered.items())[-_REMEMBERED:])
 
 
-def _read_entries(raw: bytes) -> Entries:
+def _read_folder(raw: bytes) -> Folder:
     if _TREE.fullmatch(raw) is None:
         raise ValueError("a folder in it cannot be read")
     found = _ENTRY.findall(raw)
     if not found:
         raise ValueError("a folder in it is empty")
-    if any(mode not in (FILE_MODE, FOLDER_MODE) for mode, _, _ in found):
+    if any(mode not in (FILE_MODE, FOLDER_MODE) for _, mode, _ in found):
         raise ValueError("it holds something else than plain files and folders")
-    entries = {name: (mode, sha.hex()) for mode, name, sha in found}
-    if _spell(entries) != raw:
+    keys = [name + b"/" if mode == FOLDER_MODE else name for _, mode, name in found]
+    if keys != sorted(keys) or len({name for _, _, name in found}) < len(found):
         raise ValueError("a folder in it is not spelt as git spells it")
-    return entries
+    return Folder(keys, [each for each, _, _ in found], raw)
 
 
 def files_of(source: Draft, tree: str) -> dict[str, str]:
@@ -146,14 +205,39 @@ def files_of(source: Draft, tree: str) -> dict[str, str]:
 
 
 def find_file(source: Draft, tree: str, path: str) -> str | None:
-    """Return the id of the blob at a path, or None if no plain file is there."""
+    """Return the id of the blob at a path, or None if no plain file is there.
+
+    Raises:
+        ValueError: a tree on the way is not spelt as a room's trees are.
+    """
     *folders, name = path.encode("ascii").split(b"/")
-    for folder in folders:
-        mode, tree = source.entries(tree).get(folder, (b"", ""))
-        if mode != FOLDER_MODE:
+    for each in folders:
+        below = source.folder(tree).find(each + b"/")
+        if below is None:
             return None
-    mode, blob = source.entries(tree).get(name, (b"", ""))
-    return blob if mode == FILE_MODE else None
+        tree = below
+    return source.folder(tree).find(name)
+
+
+def peek_file(source: Draft, tree: str, path: str) -> str | None:
+    """Return the id of what seems to be the blob at a path, or None.
+
+    Nothing is checked on the way, and it takes a fraction of the time. It is good for who builds that tree anew and
+    compares: whatever else was there, the trees differ.
+    """
+    *folders, name = path.encode("ascii").split(b"/")
+    for each in folders:
+        below = _peeked(source.peek(tree), b"%s %s\0" % (FOLDER_MODE, each))
+        if below is None:
+            return None
+        tree = below
+    return _peeked(source.peek(tree), b"%s %s\0" % (FILE_MODE, name))
+
+
+def _peeked(raw: bytes, head: bytes) -> str | None:
+    start = raw.find(head) + len(head)
+    found = raw[start : start + _ID_BYTES] if start >= len(head) else b""
+    return found.hex() if len(found) == _ID_BYTES else None
 
 
 def with_file(draft: Draft, tree: str | None, path: str, blob: str) -> str:
@@ -166,18 +250,15 @@ def with_file(draft: Draft, tree: str | None, path: str, blob: str) -> str:
         blob: id of the file's content.
 
     Raises:
-        ValueError: a file stands where a folder must be.
+        ValueError: a file stands where a folder must be, or a folder where a file must be.
     """
-    name, _, rest = path.partition("/")
-    entries = dict(draft.entries(tree)) if tree else {}
-    if rest:
-        mode, below = entries.get(name.encode(), (FOLDER_MODE, None))
-        if mode != FOLDER_MODE:
-            raise ValueError("a file is where a folder must be")
-        entries[name.encode()] = (FOLDER_MODE, with_file(draft, below, rest, blob))
-    else:
-        entries[name.encode()] = (FILE_MODE, blob)
-    return draft.add_tree(entries)
+    folder = draft.folder(tree) if tree else _EMPTY
+    first, slash, rest = path.partition("/")
+    key, other = (first + slash).encode(), first.encode() if slash else first.encode() + b"/"
+    if folder.find(other) is not None:
+        raise ValueError("a file is where a folder must be" if slash else "a folder is where a file must be")
+    below = with_file(draft, folder.find(key), rest, blob) if slash else blob
+    return draft.add_folder(folder.with_entry(key, below))
 
 
 def without_files(draft: Draft, tree: str, paths: Iterable[str]) -> str | None:
@@ -188,37 +269,35 @@ def without_files(draft: Draft, tree: str, paths: Iterable[str]) -> str | None:
         tree: the tree before.
         paths: files that are all there.
     """
-    below: dict[str, list[str]] = {}
-    entries = dict(draft.entries(tree))
+    below: dict[bytes, list[str]] = {}
+    gone: set[bytes] = set()
+    folder = draft.folder(tree)
     for path in paths:
-        name, _, rest = path.partition("/")
-        if rest:
-            below.setdefault(name, []).append(rest)
+        first, slash, rest = path.partition("/")
+        if slash:
+            below.setdefault((first + slash).encode(), []).append(rest)
         else:
-            del entries[name.encode()]
-    for name, rests in below.items():
-        smaller = without_files(draft, entries[name.encode()][1], rests)
+            gone.add(first.encode())
+    for key, rests in below.items():
+        smaller = without_files(draft, folder.find(key) or "", rests)
         if smaller is None:
-            del entries[name.encode()]
+            gone.add(key)
         else:
-            entries[name.encode()] = (FOLDER_MODE, smaller)
-    return draft.add_tree(entries) if entries else None
+            folder = folder.with_entry(key, smaller)
+    folder = folder.without(gone)
+    return draft.add_folder(folder) if folder.keys else None
 
 
 def _walk(source: Draft, tree: str, folder: str) -> Iterator[tuple[str, str]]:
-    for name, (mode, below) in source.entries(tree).items():
-        if not name.isascii():
+    """Yield the path of each file and the id of its blob; `folder` is empty or ends in a slash."""
+    keys, spelt, _ = source.folder(tree)
+    for key, each in zip(keys, spelt, strict=True):
+        if not key.isascii():
             raise ValueError("it holds a name that is not ASCII")
-        path = posixpath.join(folder, name.decode("ascii"))
-        if mode == FILE_MODE:
-            yield path, below
-        elif path.count("/") + 1 >= MAX_DEPTH:
+        path = folder + key.decode("ascii")
+        if not path.endswith("/"):
+            yield path, each[-_ID_BYTES:].hex()
+        elif path.count("/") >= MAX_DEPTH:
             raise ValueError("its folders are too deep")
         else:
-            yield from _walk(source, below, path)
-
-
-def _spell(entries: Entries) -> bytes:
-    """Return a tree's content in git's order: a folder sorts as if its name ended in a slash."""
-    ordered = sorted((name + b"/" if mode == FOLDER_MODE else name, name) for name, (mode, _) in entries.items())
-    return b"".join(b"%s %s\0%s" % (entries[name][0], name, bytes.fromhex(entries[name][1])) for _, name in ordered)
+            yield from _walk(source, each[-_ID_BYTES:].hex(), path)
