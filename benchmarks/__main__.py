@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from benchmarks import git_itself, report, wire
 from benchmarks.age import age
 from benchmarks.commands import commands
+from benchmarks.exchange import exchange
 from benchmarks.first_look import first_look
 from benchmarks.growth import growth
+from benchmarks.many import many
 from benchmarks.many_refs import many_refs
 from benchmarks.serving import serving
 from benchmarks.setting import MISSING, Servers, Setting
@@ -42,6 +44,8 @@ GROUPS: dict[str, Callable[[Setting], Iterator[Comparison]]] = {
     "age": age,
     "whole-history": whole_history,
     "serving": serving,
+    "exchange": exchange,
+    "many": many,
     "growth": growth,
 }
 """Everything that is measured, in the order of the table."""
