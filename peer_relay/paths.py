@@ -8,8 +8,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from peer_relay.ids import PEER_PATTERN, ULID_PATTERN, ulid_ms
 from peer_relay.times import MAX_MS, format_date
@@ -27,8 +27,7 @@ class Kind(Enum):
     ANSWER = "answer"
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a record of an exchange is stored.
 
     Attributes:

@@ -16,7 +16,7 @@ import os
 import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from peer_relay.config import RelayConfig
 from peer_relay.errors import InvalidSetting
@@ -89,8 +89,7 @@ class Settings:
         return RelayConfig(remote=remote, token=token, peer_id=peer_id, home=self.state_folder, timeout_s=self.timeout)
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Chosen(NamedTuple):
     """The room to use.
 
     Attributes:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from peer_relay import disk, errors, sealed
 from peer_relay.errors import MailboxError, StateUnusable
@@ -27,8 +26,7 @@ STATUSES = ("queued", "refused", "second")
 """What may become of a record in the outbox, by the names that `outbox.Status` has for it."""
 
 
-@dataclass(frozen=True)
-class OnTheWay:
+class OnTheWay(NamedTuple):
     """One record in the outbox.
 
     Attributes:
@@ -42,8 +40,7 @@ class OnTheWay:
     words: str
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """How things stand.
 
     Attributes:
@@ -156,8 +153,9 @@ def _checkpoint(path: Path) -> dict[str, Any] | None:
         contact_ms = disk.modified_ms(path)
     except StateUnusable:
         return None
-    answered, refusal = dict(_pairs(content.get("answered"))), _refusal(content.get("refusal"))
-    return {"peers": peers, "open": opened, "answered": answered, "contact_ms": contact_ms, "refusal": refusal}
+    answered, refusal = content.get("answered"), _refusal(content.get("refusal"))
+    names = answered if isinstance(answered, dict) else {}  # only looked up in, so these hundreds are not checked
+    return {"peers": peers, "open": opened, "answered": names, "contact_ms": contact_ms, "refusal": refusal}
 
 
 def _pairs(value: object) -> Iterator[tuple[str, str]]:

@@ -31,13 +31,13 @@ def sample(hint: Any) -> Any:
         return sample(arguments[0])
     if origin is tuple:
         return tuple(sample(argument) for argument in arguments if argument is not Ellipsis)
-    if dataclasses.is_dataclass(hint):
-        return build(hint)
+    if issubclass(hint, tuple):
+        return hint(**{name: sample(each) for name, each in typing.get_type_hints(hint).items()})
     return SAMPLES[hint]
 
 
 def build(cls: Any) -> Any:
-    """Return an instance of a dataclass with a sample in every field."""
+    """Return an error with a sample in every field."""
     hints = typing.get_type_hints(cls)
     return cls(**{field.name: sample(hints[field.name]) for field in dataclasses.fields(cls)})
 

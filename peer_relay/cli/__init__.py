@@ -98,11 +98,18 @@ _AS_JSON = "peer_relay.as_json"
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """Keep the interpreter from looking for garbage, of which importing makes none, while it imports."""
+    """Keep the interpreter from looking for garbage while it imports.
+
+    In the program, which `peer_relay.__main__` began without looking for any, it does not look later among what was
+    imported either. Elsewhere there may be garbage by now, so there it does.
+    """
+    is_program = not gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        if is_program:
+            gc.freeze()
         gc.enable()
 
 

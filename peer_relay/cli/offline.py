@@ -5,8 +5,7 @@ It loads neither git nor the models of the records, so nothing here may import `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from peer_relay.ids import check_peer_id
 from peer_relay.keys import RoomKeys
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from peer_relay.standing import Standing
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """What this machine knows of a room.
 
     Attributes:

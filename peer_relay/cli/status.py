@@ -7,8 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -37,8 +36,7 @@ _LABEL_WIDTH = 11
 _GOOD, _NEWS, _BAD = "green", "yellow", "red"
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What is to be shown.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from peer_relay.errors.base import PeerRelayError
 
@@ -11,8 +11,7 @@ class RequestError(PeerRelayError):
     """The request cannot be carried out as it was made; nothing was stored."""
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One rule that a field breaks: `field` is its name in the JSON, `rule` a clause that follows the name."""
 
     field: str
