@@ -9,7 +9,6 @@ import contextlib
 import errno
 import os
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from peer_relay.crash_points import CrashPoint, reached
@@ -17,6 +16,7 @@ from peer_relay.errors import StateUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
@@ -26,7 +26,9 @@ LEFTOVER_S = 3600.0
 
 _PATIENCE_S = 0.01
 _BEGINNING = threading.Lock()
-_UNFINISHED: set[Path] = set()
+_UNFINISHED: set[str] = set()
+# The flags that `tempfile` uses.
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @contextlib.contextmanager
@@ -54,6 +56,8 @@ def make_folder(path: Path) -> None:
 
     What is made is on the disk on return: a file in a folder that a power cut took away would be gone with it.
     """
+    if os.path.isdir(path):
+        return
     with reported(path):
         missing = [each for each in (path, *path.parents) if not each.exists()]
         for each in reversed(missing):
@@ -76,32 +80,51 @@ def write_atomically(path: Path, data: bytes, *, mode: int = PRIVATE_FILE, durab
     Raises:
         StateUnusable: the file is as it was before.
     """
-    import tempfile  # noqa: PLC0415 - it brings compression and random numbers, which whoever only reads need not load
-
     make_folder(path.parent)
+    folder = str(path.parent)
     with reported(path):
-        with _BEGINNING:
-            handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
-            temporary = Path(name)
-            _UNFINISHED.add(temporary)
+        handle, temporary = create_temporary(folder)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
+            try:
+                write_all(handle, data)
                 if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            temporary.chmod(mode)
+                    os.fsync(handle)
+            finally:
+                os.close(handle)
+            os.chmod(temporary, mode)
             reached(CrashPoint.FILE_WRITTEN)
-            temporary.replace(path)
+            os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
-                temporary.unlink()
+                os.unlink(temporary)
             raise
         finally:
             _UNFINISHED.discard(temporary)
         reached(CrashPoint.FILE_NAMED)
         if durable:
-            sync_folder(path.parent)
+            sync_folder(folder)
+
+
+def create_temporary(folder: str) -> tuple[int, str]:
+    """Make a file that has no name of its own yet, and return its handle and its path.
+
+    The names are as random as those of `tempfile`, which brings compression with it that a short command need not load.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    with _BEGINNING:
+        path = f"{folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
+        handle = os.open(path, _CREATE, PRIVATE_FILE)
+        _UNFINISHED.add(path)
+    return handle, path
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Write to an open file: one call of the system takes less than all when a disk is nearly full."""
+    written = os.write(handle, data)
+    while written < len(data):
+        written += os.write(handle, data[written:])
 
 
 def abandon() -> None:
@@ -112,7 +135,7 @@ def abandon() -> None:
     _BEGINNING.acquire(timeout=_PATIENCE_S)  # and never released
     for temporary in list(_UNFINISHED):
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary)
 
 
 def remove(path: Path) -> None:
@@ -147,20 +170,21 @@ def remove_old(paths: Iterable[Path], clock: Path) -> None:
 
 def unfinished_in(folder: Path) -> Iterator[Path]:
     """Yield the temporary files in a folder."""
-    return folder.glob(f"{TEMPORARY_PREFIX}*")
+    with contextlib.suppress(OSError):
+        yield from (folder / name for name in os.listdir(folder) if name.startswith(TEMPORARY_PREFIX))
 
 
 def read_if_there(path: Path) -> bytes | None:
     """Return a file's content, or None if there is no such file."""
-    with reported(path), contextlib.suppress(FileNotFoundError):
-        return path.read_bytes()
+    with reported(path), contextlib.suppress(FileNotFoundError), open(path, "rb", buffering=0) as file:
+        return file.readall()
     return None
 
 
 def is_there(path: Path) -> bool:
     """Return whether there is a file of this name, whether it can be read or not."""
     with reported(path), contextlib.suppress(FileNotFoundError):
-        path.lstat()
+        os.lstat(path)
         return True
     return False
 
@@ -172,7 +196,7 @@ def names_in(folder: Path) -> list[str]:
     """
     with reported(folder):
         try:
-            return sorted(path.name for path in folder.iterdir() if not path.name.startswith(TEMPORARY_PREFIX))
+            return sorted(name for name in os.listdir(folder) if not name.startswith(TEMPORARY_PREFIX))
         except FileNotFoundError:
             if folder.is_symlink():
                 raise
@@ -224,7 +248,7 @@ def lock_file(
         lock.release()
 
 
-def sync_folder(path: Path) -> None:
+def sync_folder(path: Path | str) -> None:
     """Put a folder's entries on the disk. Windows cannot open folders and does not need it."""
     if os.name == "nt":
         return

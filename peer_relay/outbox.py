@@ -109,11 +109,23 @@ class Outbox:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._read: dict[str, tuple[bytes, OutboxEntry]] = {}
 
     def entries(self) -> list[OutboxEntry]:
         """Return all readable entries in the order of acceptance."""
-        loaded = (self._load(name) for name in disk.names_in(self._folder))
+        names = disk.names_in(self._folder)
+        for gone in self._read.keys() - set(names):
+            self._read.pop(gone, None)
+        loaded = (self._load(name) for name in names)
         return [entry for entry in loaded if entry is not None]
+
+    def is_empty(self) -> bool:
+        """Return whether nothing is there, readable or not."""
+        return not disk.names_in(self._folder)
+
+    def holds(self, entry: OutboxEntry) -> bool:
+        """Return whether an entry was not taken out yet, in whatever state its file is."""
+        return disk.is_there(self._path(entry))
 
     def waiting(self) -> tuple[OutboxEntry, ...]:
         """Return the entries that are queued or set aside, in the order of acceptance."""
@@ -192,7 +204,9 @@ class Outbox:
             status=entry.status.value,
             words=entry.words,
         )
-        disk.write_atomically(self._path(entry), sealed.seal(entry.name, content.model_dump_json().encode()))
+        data = sealed.seal(entry.name, content.model_dump_json().encode())
+        disk.write_atomically(self._path(entry), data)
+        self._read[entry.name] = data, entry
 
     def current(self, entry: OutboxEntry) -> OutboxEntry | None:
         """Return an entry's present state, or None if it was taken out. A damaged file counts as unchanged."""
@@ -215,20 +229,34 @@ class Outbox:
         return self._folder / entry.name
 
     def _load(self, name: str) -> OutboxEntry | None:
-        named = parse_entry_name(name)
+        """Return the entry in a file, taken apart only if it does not hold what it held before."""
         try:
             data = disk.read_if_there(self._folder / name)
-            if data is None or named is None:
-                return None
-            content = _File.model_validate_json(sealed.unseal(name, data))
-            number, place, tag = named
-            record = parse_exchange_record(place.kind, content.record.encode())
-            status = Status(content.status)
-        except (StateUnusable, ValidationError, InvalidRecord, ValueError):
+        except StateUnusable:
             return None
-        if record.id != place.question_id or (isinstance(record, Question) and record.asker_id != place.asker):
-            return None
-        return OutboxEntry(number, place, record, content.author, content.base, status, content.words, tag)
+        before = self._read.get(name)
+        if data is None or (before and before[0] == data):
+            return before[1] if data and before else None
+        entry = _parsed(name, data)
+        if entry is not None:
+            self._read[name] = data, entry
+        return entry
+
+
+def _parsed(name: str, data: bytes) -> OutboxEntry | None:
+    named = parse_entry_name(name)
+    if named is None:
+        return None
+    number, place, tag = named
+    try:
+        content = _File.model_validate_json(sealed.unseal(name, data))
+        record = parse_exchange_record(place.kind, content.record.encode())
+        status = Status(content.status)
+    except (ValidationError, InvalidRecord, ValueError):
+        return None
+    if record.id != place.question_id or (isinstance(record, Question) and record.asker_id != place.asker):
+        return None
+    return OutboxEntry(number, place, record, content.author, content.base, status, content.words, tag)
 
 
 def _made_out(content: bytes) -> str:

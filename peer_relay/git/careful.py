@@ -2,12 +2,11 @@
 
 1. What is damaged is an error of `UNREADABLE` or `DamagedClone`, whatever dulwich makes of it.
 2. What is read into memory is bounded by the largest object that was ever let in, whatever a file unpacks to.
-3. A mapped pack is closed also after it could not be read.
+3. A mapped pack can be closed also after it could not be read (`let_go`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import zlib
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,6 @@ from peer_relay.git.packfile import DAMAGE
 from peer_relay.git.packs import FIRST_FETCH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 NOT_A_REPOSITORY = "it is not a git repository any more"
@@ -38,16 +36,6 @@ def repository(path: Path) -> Repo:
         return Repo(str(path))
     except Exception as error:  # dulwich raises its own, the system's and the configuration parser's
         raise DamagedClone(reason=NOT_A_REPOSITORY) from error
-
-
-@contextlib.contextmanager
-def closing(repo: Repo) -> Iterator[Repo]:
-    """Close a repository at the end. Where a failure still holds a piece of a mapped pack, the pack goes with it."""
-    try:
-        yield repo
-    finally:
-        with contextlib.suppress(BufferError):
-            repo.close()
 
 
 def let_go(error: BaseException) -> BaseException:

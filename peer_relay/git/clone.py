@@ -2,8 +2,9 @@
 
 1. Disposable: it holds nothing that the mailbox does not hold, and may be deleted at any time.
 2. What comes out of it has been hashed: an object whose content does not give its id is damage, never an answer.
-3. One process uses it at a time, under the relay's lock; a `Repo` is opened for each operation and closed after it,
-   because dulwich's is not safe to share between threads and keeps file descriptors open.
+3. One process uses it at a time, under the relay's lock; a `Repo` is opened for each operation that needs one and
+   closed after it, because dulwich's is not safe to share between threads and keeps file descriptors open. What was
+   written lately is in files of its own, and whoever only reads and writes those needs none.
 4. Its own files are replaced whole and without lock files, which a killed process would leave behind.
 5. It is made beside its place and moved there when it is ready, and moved out of its place before it is removed.
 6. Whatever is damaged in it, `DamagedClone` is what comes of it. Nothing outside of it is removed: a clone that is
@@ -16,155 +17,28 @@ import contextlib
 import os
 import shutil
 from itertools import chain, count
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-from dulwich.objects import ObjectID, ShaFile
+from typing import TYPE_CHECKING
 
 from peer_relay import disk
 from peer_relay.commits import take_apart
 from peer_relay.crash_points import CrashPoint, reached
-from peer_relay.errors import DamagedClone, StateUnusable
-from peer_relay.git.careful import NOT_A_REPOSITORY, UNREADABLE, closing, let_go, repository, unpacked
-from peer_relay.git.packs import ingest, maintain, needs_refetch, write_loose
-from peer_relay.git.trees import Draft, files_of, object_id
+from peer_relay.errors import DamagedClone
+from peer_relay.git.careful import NOT_A_REPOSITORY
+from peer_relay.git.openclone import LOST, OpenClone
+from peer_relay.git.packs import maintain, needs_refetch
+from peer_relay.git.trees import Draft, files_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
-    from dulwich.repo import Repo
-
-    from peer_relay.git.packfile import PackLimits
-
-_LOST = "refs/peer-relay/lost"
 _ASIDE = "-with-lost-history"
 _NO_COMMIT = "0" * 40
-_MISSING = (FileNotFoundError, NotADirectoryError)
-_KINDS = {1: "commit", 2: "tree", 3: "blob"}
 _FOLDERS = ("objects/info", "objects/pack", "refs/heads")
 _CONFIG = b"[core]\n\trepositoryformatversion = 0\n\tfilemode = false\n\tbare = true\n"
 _HEAD = b"ref: refs/heads/main\n"
-
-
-class OpenClone:
-    """A clone while it is in use: a source of objects.
-
-    Args:
-        repo: closed by whoever opened it.
-        remote: the mailbox, as errors name it.
-        fresh: whether it was empty when it was opened, so that whatever is missing in it was not sent.
-    """
-
-    def __init__(self, repo: Repo, remote: str, *, fresh: bool) -> None:
-        self.fresh = fresh
-        self._repo = repo
-        self._remote = remote
-        self._path = Path(repo.path)
-        self._objects = repo.object_store.path
-
-    def raw(self, kind: str, object_id_: str) -> bytes:
-        """Return an object's content.
-
-        Raises:
-            DamagedClone: it is not here, or not what its id says.
-            StateUnusable: the system cannot read a file of a clone that was fetched just now.
-            ValueError: it is of another kind.
-        """
-        try:
-            found, content = self._read(object_id_)
-        except UNREADABLE as error:
-            raise self._unreadable(f"{kind} {object_id_[:12]} cannot be read", error) from let_go(error)
-        if object_id(found, content) != object_id_:
-            raise DamagedClone(reason=f"{kind} {object_id_[:12]} is not what its id says")
-        if found != kind:
-            raise ValueError(f"a {found} is where a {kind} must be")
-        return content
-
-    def has(self, commit: str) -> bool:
-        """Return whether a commit is here, whatever state it is in.
-
-        Raises:
-            DamagedClone: that cannot be told.
-            StateUnusable: the system cannot read a file of a clone that was fetched just now.
-        """
-        try:
-            with contextlib.suppress(*_MISSING):
-                os.stat(self._loose(commit))  # noqa: PTH116 - as at `_loose`
-                return True
-            return self._repo.object_store.contains_packed(ObjectID(commit.encode("ascii")))
-        except UNREADABLE as error:
-            raise self._unreadable("its objects cannot be listed", error) from let_go(error)
-
-    def take_in(self, pack: BinaryIO, limits: PackLimits) -> None:
-        """Take in what a fetch brought.
-
-        Raises:
-            TooLarge, MalformedPack, DamagedClone, StateUnusable: as `peer_relay.git.packs.ingest` says.
-        """
-        with disk.reported(self._path):  # the pack's own file is on the same disk
-            ingest(self._repo, pack, remote=self._remote, limits=limits)
-
-    def add(self, objects: Iterable[ShaFile]) -> None:
-        """Add objects that were built here.
-
-        Raises:
-            StateUnusable: the folder cannot be written.
-        """
-        with disk.reported(self._path):
-            write_loose(self._repo.object_store, objects)
-
-    @property
-    def shallow(self) -> frozenset[bytes]:
-        """The commits that are here without their parents."""
-        try:
-            return frozenset(self._repo.get_shallow())
-        except UNREADABLE as error:
-            raise self._unreadable("its shallow boundary cannot be read", error) from error
-
-    def set_shallow(self, boundary: frozenset[bytes]) -> None:
-        """Replace the shallow boundary.
-
-        Raises:
-            StateUnusable: the folder cannot be written.
-        """
-        data = b"".join(commit + b"\n" for commit in sorted(boundary))
-        disk.write_atomically(self._path / "shallow", data, durable=False)
-        reached(CrashPoint.BOUNDARY_NOTED)
-
-    def keep(self, commit: str) -> None:
-        """Keep a commit that the branch lost under a ref of its own, so that a person can look at it (I6).
-
-        Raises:
-            StateUnusable: the folder cannot be written.
-        """
-        if self.has(commit):
-            path = self._path / _LOST / commit
-            disk.write_atomically(path, f"{commit}\n".encode("ascii"), durable=False)
-
-    def _read(self, object_id_: str) -> tuple[str, bytes]:
-        """Return an object's kind and content.
-
-        Loose ones are read here and not by dulwich, which parses them and so cannot read what is malformed.
-        """
-        with contextlib.suppress(*_MISSING):
-            header, _, content = unpacked(self._loose(object_id_)).partition(b"\0")
-            return header.split(b" ")[0].decode("ascii"), content
-        number, content = self._repo.object_store.get_raw(ObjectID(object_id_.encode("ascii")))
-        return _KINDS[number], content
-
-    def _unreadable(self, what: str, error: Exception) -> DamagedClone | StateUnusable:
-        """Return the error for what cannot be read.
-
-        What was fetched just now is not damaged when the system cannot read it: neither the clone nor the mailbox is to
-        blame for that, and no commit is refused for it.
-        """
-        if self.fresh and isinstance(error, OSError) and not isinstance(error, (*_MISSING, IsADirectoryError)):
-            return StateUnusable(path=str(self._path), reason=disk.reason_of(error))
-        return DamagedClone(reason=what)
-
-    def _loose(self, object_id_: str) -> str:
-        """Return where an object of its own is kept; not a `Path`, which would cost more than the look."""
-        return f"{self._objects}/{object_id_[:2]}/{object_id_[2:]}"
+# Of how many new objects on it is worth a look whether there are too many: some ten records.
+_WORTH_TENDING = 64
 
 
 class Clone:
@@ -179,6 +53,9 @@ class Clone:
         self.path = path
         self._remote = remote
         self._unfinished = path.with_name(f"{disk.TEMPORARY_PREFIX}{path.name}")
+        self._head = f"{path}/HEAD"
+        self._folders = (f"{path}", f"{path}/objects", f"{path}/objects/pack")
+        self._untended = _WORTH_TENDING
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[OpenClone]:
@@ -189,20 +66,23 @@ class Clone:
             StateUnusable: the folder cannot be used.
         """
         fresh = self._make_if_missing()
-        with closing(self._open()) as repo:
-            yield OpenClone(repo, self._remote, fresh=fresh)
+        with contextlib.closing(OpenClone(self.path, self._remote, fresh=fresh)) as clone:
+            yield clone
+        self._untended += clone.added
 
     def maintain(self) -> None:
-        """Keep the numbers of loose objects and of packs in bounds.
+        """Keep the numbers of loose objects and of packs in bounds: at first, and then whenever enough was added.
 
         Raises:
             StateUnusable: the folder cannot be used.
         """
-        self._make_if_missing()
+        if self._untended < _WORTH_TENDING:
+            return
+        self._untended = 0
         try:
-            with closing(self._open()) as repo:
-                maintain(repo)
-                useless = needs_refetch(repo)
+            with self.opened() as clone:
+                maintain(clone.repo())
+                useless = needs_refetch(clone.repo())
         except DamagedClone:
             useless = True
         if useless:
@@ -223,8 +103,8 @@ class Clone:
             if not (self.path / "HEAD").exists():
                 return NOT_A_REPOSITORY
         try:
-            with closing(self._open()) as repo:
-                return _missing_or_damaged(OpenClone(repo, self._remote, fresh=False), commit)
+            with contextlib.closing(OpenClone(self.path, self._remote, fresh=False)) as clone:
+                return _missing_or_damaged(clone, commit)
         except DamagedClone as error:
             return error.reason
 
@@ -259,7 +139,7 @@ class Clone:
             StateUnusable: it cannot be removed.
         """
         with disk.reported(self.path), contextlib.suppress(FileNotFoundError):
-            if (self.path / _LOST).is_dir():
+            if (self.path / LOST).is_dir():
                 self.path.rename(self._free_name())
             elif self.path.is_dir() and not self.path.is_symlink():
                 # Out of its place first: nobody finds a clone of which a part was removed already (5).
@@ -282,8 +162,9 @@ class Clone:
             opened = []
             for path in (self.path, *aside):
                 with contextlib.suppress(DamagedClone):
-                    repo = stack.enter_context(closing(repository(path)))
-                    opened.append(OpenClone(repo, self._remote, fresh=False))
+                    clone = stack.enter_context(contextlib.closing(OpenClone(path, self._remote, fresh=False)))
+                    clone.repo()
+                    opened.append(clone)
             yield opened
 
     def release(self, commit: str) -> None:
@@ -296,10 +177,10 @@ class Clone:
         """
         for path in (self.path, *self._put_aside()):
             with disk.reported(path), contextlib.suppress(FileNotFoundError):
-                (path / _LOST / commit).unlink()
-                if any((path / _LOST).iterdir()):
+                (path / LOST / commit).unlink()
+                if any((path / LOST).iterdir()):
                     continue
-                (path / _LOST).rmdir()
+                (path / LOST).rmdir()
                 if path != self.path:
                     self._remove_unfinished()
                     path.rename(self._unfinished)
@@ -324,9 +205,7 @@ class Clone:
 
     def _make_if_missing(self) -> bool:
         with disk.reported(self.path):
-            objects = self.path / "objects"
-            is_linked = any(each.is_symlink() for each in (self.path, objects, objects / "pack"))
-            if (self.path / "HEAD").exists() and not is_linked:
+            if os.path.exists(self._head) and not any(map(os.path.islink, self._folders)):
                 return False
             self.wipe()
             self._remove_unfinished()
@@ -343,9 +222,6 @@ class Clone:
                 shutil.rmtree(self._unfinished)
             else:
                 self._unfinished.unlink()
-
-    def _open(self) -> Repo:
-        return repository(self.path)
 
 
 def _make_repository(path: Path) -> None:
@@ -366,6 +242,7 @@ def _missing_or_damaged(clone: OpenClone, commit: str | None) -> str | None:
     Raises:
         DamagedClone: something in it cannot be read.
     """
+    clone.repo()
     if commit is None:
         clone.has(_NO_COMMIT)  # which looks into every index
         return None

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from peer_relay.deadline import Deadline
-    from peer_relay.git.clone import Clone, OpenClone
+    from peer_relay.git.clone import Clone
+    from peer_relay.git.openclone import OpenClone
     from peer_relay.git.transport import Transport
 
 FIRST_DEPTH = 2

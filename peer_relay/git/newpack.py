@@ -38,6 +38,7 @@ OUR_TEMPORARY = re.compile(r"tmp_pack_[0-9a-f]{16}\.(pack|idx)")
 
 # Windows neither replaces nor removes a read-only file.
 OBJECT_MODE = 0o666 if os.name == "nt" else 0o444
+NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 class Packed(NamedTuple):
@@ -105,8 +106,7 @@ def temporary_in(store: DiskObjectStore, suffix: str, leftovers: ExitStack) -> P
 
 def create(path: Path) -> BinaryIO:
     """Open a new file for writing and reading, which nobody may write to once it is closed."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(path, flags, OBJECT_MODE), "w+b")
+    return os.fdopen(os.open(path, NEW_FILE, OBJECT_MODE), "w+b")
 
 
 def put_in_place(store: DiskObjectStore, files: Mapping[str, Path], name: str, *, durable: bool) -> None:

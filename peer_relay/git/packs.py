@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import shutil
 import zlib
 from contextlib import ExitStack, closing, suppress
@@ -32,15 +31,16 @@ from dulwich.pack import (
 )
 
 from peer_relay.crash_points import CrashPoint, reached
-from peer_relay.disk import reason_of, sync_folder
+from peer_relay.disk import reason_of, sync_folder, write_all
 from peer_relay.errors import DamagedClone, MalformedPack, StateUnusable
-from peer_relay.git.newpack import create, put_in_place, temporary_in
+from peer_relay.git.newpack import NEW_FILE, OBJECT_MODE, create, put_in_place, temporary_in
 from peer_relay.git.packfile import DAMAGE, PackLimits, scan_pack
-from peer_relay.git.packing import sweep, tend
+from peer_relay.git.packing import OUR_LOOSE_PREFIX, sweep, tend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from dulwich.file import SharedPerm
     from dulwich.object_store import DiskObjectStore
     from dulwich.objects import ObjectID, RawObjectID, ShaFile
     from dulwich.repo import Repo
@@ -116,18 +116,17 @@ def write_loose(store: DiskObjectStore, objects: Iterable[ShaFile], *, durable: 
 
 
 def _write_loose(store: DiskObjectStore, objects: Iterable[tuple[bytes, bytes]], *, durable: bool) -> None:
-    root = Path(store.path)
+    root = str(store.path)
     folders = {root}
     for kind, content in objects:
         data = b"%s %d\0" % (kind, len(content)) + content
         name = hashlib.sha1(data, usedforsecurity=False).hexdigest()
-        folder = root / name[:2]
-        _make_folder(folder, store)
-        _replace(root, folder / name[2:], zlib.compress(data, _LOOSE_COMPRESSION), store, durable=durable)
+        folder = f"{root}/{name[:2]}"
+        _replace(root, folder, name[2:], zlib.compress(data, _LOOSE_COMPRESSION), store.shared_perm, durable=durable)
         folders.add(folder)
     if durable:
         for folder in sorted(folders):
-            with suppress(FileNotFoundError):  # for the same reason, and what git has packed is durable
+            with suppress(FileNotFoundError):  # git removes a folder once it has packed all that was in it
                 sync_folder(folder)
 
 
@@ -210,40 +209,49 @@ def _complete(store: DiskObjectStore, file: BinaryIO, path: Path) -> tuple[bytes
     return checksum, sorted([*entries, *added])
 
 
-def _replace(root: Path, path: Path, data: bytes, store: DiskObjectStore, *, durable: bool) -> None:
-    temporary = root / f"tmp_obj_{secrets.token_hex(8)}"  # a name that git's own cleaning knows
+def _replace(root: str, folder: str, name: str, data: bytes, shared: SharedPerm | None, *, durable: bool) -> None:
+    """Put one file into a folder, which is made if it is not there, over what was there."""
+    temporary = f"{root}/{OUR_LOOSE_PREFIX}{os.urandom(8).hex()}"
+    handle = os.open(temporary, NEW_FILE, OBJECT_MODE)
     try:
-        with create(temporary) as file:
-            file.write(data)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        adjust_shared_perm(temporary, store.shared_perm)
-        reached(CrashPoint.OBJECT_WRITTEN)
         try:
-            temporary.replace(path)
-        except FileNotFoundError:  # git removes a folder once it has packed all that was in it
-            _make_folder(path.parent, store)
-            temporary.replace(path)
-    except PermissionError:
+            write_all(handle, data)
+            if durable:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+        adjust_shared_perm(temporary, shared)
+        reached(CrashPoint.OBJECT_WRITTEN)
+        path = f"{folder}/{name}"
+        try:
+            os.replace(temporary, path)
+        except FileNotFoundError:  # also because git removes a folder once it has packed all that was in it
+            _make_folder(folder, shared)
+            os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
         # Somebody's read-only file on Windows. The content under a name is always the same.
-        if not path.exists():
+        if not (isinstance(error, PermissionError) and os.path.exists(f"{folder}/{name}")):
             raise
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
-def _make_folder(folder: Path, store: DiskObjectStore) -> None:
+def _make_folder(folder: str, shared: SharedPerm | None) -> None:
     with suppress(FileExistsError):
-        folder.mkdir()
-        adjust_shared_perm(folder, store.shared_perm)
+        os.mkdir(folder)
+        adjust_shared_perm(folder, shared)
 
 
 def _sweep(store: DiskObjectStore) -> None:
     """Remove temporary files and locks of processes that were killed (5)."""
-    leftovers = [*Path(store.path).glob("tmp_*"), *Path(store.pack_dir).glob("*.lock")]
-    for path in [*leftovers, *Path(store.pack_dir).glob("tmp*")]:
-        path.unlink(missing_ok=True)
+    folder = str(store.pack_dir)
+    left = [f"{store.path}/{name}" for name in os.listdir(store.path) if name.startswith("tmp_")]
+    with suppress(FileNotFoundError):
+        names = os.listdir(folder)
+        left += [f"{folder}/{name}" for name in names if name.startswith("tmp") or name.endswith(".lock")]
+    for path in left:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
     sweep(store, 0.0)
 
 

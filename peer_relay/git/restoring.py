@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from peer_relay.deadline import Deadline
-    from peer_relay.git.clone import Clone, OpenClone
+    from peer_relay.git.clone import Clone
     from peer_relay.git.exact import Examiner
+    from peer_relay.git.openclone import OpenClone
     from peer_relay.git.transport import Transport
     from peer_relay.paths import Place
     from peer_relay.store import Arrival, Refusal, Snapshot

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from peer_relay.deadline import Deadline
-    from peer_relay.git.clone import Clone, OpenClone
+    from peer_relay.git.clone import Clone
+    from peer_relay.git.openclone import OpenClone
     from peer_relay.git.transport import Transport
     from peer_relay.keys import RoomKeys
     from peer_relay.ledger import Step

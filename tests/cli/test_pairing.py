@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from peer_relay import app
+from peer_relay import app, disk
 from peer_relay.access import Access
 from peer_relay.cli import joining, pairing
 from peer_relay.cli.ending import Failure
@@ -613,14 +613,14 @@ def test_a_disk_that_takes_no_file_leaves_no_half_made_pairing_and_the_invite_is
 
     create_repository(mailbox)
     with alice, monkeypatch.context() as patch:
-        patch.setattr(tempfile, "mkstemp", refuse)
+        patch.setattr(disk, "create_temporary", refuse)
         shown = run("init", str(mailbox), "--me", "alice", "--peer", "bob")
     assert (shown.exit_code, shown.stdout, alice.saved, branches(git, mailbox)) == (1, "", [], [])
     assert f"cannot be used: {os.strerror(reason)}. " in shown.stderr
     with alice:
         invite = init(mailbox)
     with bob, monkeypatch.context() as patch:
-        patch.setattr(tempfile, "mkstemp", refuse)
+        patch.setattr(disk, "create_temporary", refuse)
         shown = run("join", given=invite)
     assert (shown.exit_code, shown.stdout, bob.saved) == (1, "", [])
     assert f"cannot be used: {os.strerror(reason)}. " in shown.stderr

@@ -47,6 +47,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def store(tmp_path: Path) -> Iterator[DiskObjectStore]:
     with Repo(create_repository(tmp_path / "mailbox.git")) as repo:
         write_loose(repo.object_store, OBJECTS)
+        now_ns = time.time_ns()
+        for age, each in enumerate(reversed(OBJECTS)):  # the system's clock gives many of them one time
+            name = each.id.decode()
+            os.utime(Path(repo.object_store.path, name[:2], name[2:]), ns=(now_ns - age * 1_000,) * 2)
         yield repo.object_store
 
 

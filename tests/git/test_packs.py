@@ -333,7 +333,7 @@ def test_maintenance_of_a_clone_that_is_gone_names_its_folder(clone: Repo, monke
         raise PermissionError(13, "Permission denied")
 
     (Path(clone.object_store.path) / "tmp_obj_x").touch()
-    monkeypatch.setattr(Path, "unlink", denied)
+    monkeypatch.setattr(os, "unlink", denied)
     with pytest.raises(StateUnusable) as caught:
         maintain(clone)
     assert caught.value.path == clone.path
@@ -371,7 +371,7 @@ def test_a_file_that_cannot_be_replaced_counts_if_it_is_there(clone: Repo, monke
     def read_only(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "replace", read_only)
+    monkeypatch.setattr(os, "replace", read_only)
     write_loose(clone.object_store, [blob])
     with pytest.raises(PermissionError):
         write_loose(clone.object_store, [Blob.from_string(b"other")])

@@ -15,7 +15,7 @@ import pytest
 from peer_relay import crash_points, disk
 from peer_relay.crash_points import CrashPoint
 from peer_relay.errors import StateUnusable
-from peer_relay.git import branch_lock, clone
+from peer_relay.git import branch_lock, openclone
 from tests.chaos.faulty_trials import stored_in
 from tests.chaos.killing_worlds import SITUATIONS, World
 from tests.claims import claim
@@ -206,13 +206,13 @@ def test_a_commit_of_the_room_was_refused_for_what_this_machines_disk_could_not_
     # Found by reading an object of a clone that was fetched just now failing with ENOSPC: the checkpoint then said that
     # the mailbox does not send all that belongs to it, and `restore` was offered, which takes good commits off.
     world.clone.wipe()
-    real, relay = clone.unpacked, world.relay("alice")
+    real, relay = openclone.unpacked, world.relay("alice")
 
     def fail_once(path: str) -> bytes:
-        monkeypatch.setattr(clone, "unpacked", real)
+        monkeypatch.setattr(openclone, "unpacked", real)
         raise fail(number)
 
-    monkeypatch.setattr(clone, "unpacked", fail_once)
+    monkeypatch.setattr(openclone, "unpacked", fail_once)
     assert isinstance(relay.answers().stale, StateUnusable)
     known = world.state.load()
     assert known is not None

@@ -62,7 +62,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(*((os, "fsync", fail) if failing == "fsync" else (Path, "replace", fail)))
+    monkeypatch.setattr(os, failing, fail)
     with pytest.raises(StateUnusable) as caught:
         disk.write_atomically(path, b"after")
     assert caught.value.what == f"{path} cannot be used: No space left on device."
