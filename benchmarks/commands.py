@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from benchmarks.setting import Setting
 
-ARGUMENTS = (("--version",), ("status", "--offline"))
+ARGUMENTS = (("--version",), ("status", "--offline"), ("status", "--offline", "--json"))
+"""What a person, a prompt and a hook ask for."""
 
 
 def commands(setting: Setting) -> Iterator[Comparison]:

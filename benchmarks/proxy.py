@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _REQUEST = re.compile(rb"(?:GET|POST) \S+ HTTP/1\.1\r\n")
 _CHUNK_BYTES = 65_536
+_LAST_WORDS_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ class Proxy:
         self._connections = self._received = 0
         self._sent.clear()
         act()
-        # What a client was given has passed here, but not what it has not waited for.
-        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop).result()
+        # A client waits for what it is given, and not until its own last words have come so far.
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(_LAST_WORDS_S), self._loop).result()
         return Traffic(self._connections, bytes(self._sent), self._received)
 
     async def _listen(self) -> None:
