@@ -5,53 +5,73 @@
 2. Nothing sleeps, and nothing is retried but a request that was refused for want of a login, and one that is no push
    and met a kept connection that the server was just closing. A pause that the server asks for is `RateLimited`.
 3. The deadline holds on every step (`watch`), and what comes is counted while it is read.
-4. A login is in one header of a request and nowhere else: in no address, `repr`, log or message (I10).
-5. This machine is never reached through a proxy.
+4. What the server said of itself is not asked again while it is remembered (`remembered`): a poll is one request then,
+   and so is a push, which names the commit that it expects. Whatever was refused that way is forgotten and done once
+   more in full, so that every error is the one of a whole conversation; for want of an answer nothing is repeated. I5
+   leans on the server alone in such a push, which compares under its own lock.
+5. A login is in one header of a request and nowhere else: in no address, `repr`, log or message (I10).
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import ssl
-import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NoReturn
-from urllib.parse import unquote, urlsplit
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+from functools import partial
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 from dulwich.client import AbstractHttpGitClient, default_user_agent_string
-from urllib3 import PoolManager, ProxyManager
-from urllib3.exceptions import HTTPError, LocationValueError, NameResolutionError, ProtocolError, ProxyError, SSLError
-from urllib3.util import Timeout, make_headers
+from urllib3.exceptions import HTTPError, ProtocolError
+from urllib3.util import Timeout
 
-from peer_relay.errors import NotAGitServer, OutcomeUnknown, TransportError, Unreachable
-from peer_relay.git.credentials import Logins
-from peer_relay.git.remote import is_loopback
+from peer_relay.errors import (
+    AccessDenied,
+    BranchLocked,
+    Moved,
+    NotAGitServer,
+    OutcomeUnknown,
+    PushRefused,
+    RepositoryNotFound,
+    TransportError,
+    Unreachable,
+)
+from peer_relay.git.connections import Connections, broken
+from peer_relay.git.remembered import MAX_BYTES, listing
 from peer_relay.git.smart import FOREIGN, Operation, SmartTransport
 from peer_relay.git.status import Answer, status_error
-from peer_relay.git.watch import Watch, WatchedHTTPConnection, WatchedHTTPSConnection
 from peer_relay.git.words import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import BinaryIO
 
     from _typeshed import WriteableBuffer
-    from urllib3 import HTTPConnectionPool
+    from dulwich.objects import ShaFile
     from urllib3.response import BaseHTTPResponse
 
     from peer_relay.deadline import Deadline
     from peer_relay.git.environment import NetworkEnvironment
     from peer_relay.git.remote import Remote
+    from peer_relay.git.transport import FetchReply, FetchRequest
 
     Body = bytes | Iterator[bytes] | None
 
+T = TypeVar("T")
+
 _PUSH: Final = "git-receive-pack"
+# The requests whose answers can be known already: the ends of two addresses, and a command in a request's body.
+_CAPABILITIES: Final = "refs?service=git-upload-pack"
+_PUSH_LISTING: Final = f"refs?service={_PUSH}"
+_LS_REFS: Final = "command=ls-refs"
+# What is tried once more in full when it failed with answers that were known already: see 4. Not what asks for a pause,
+# what is about the login, or what would do no better.
+_IN_FULL = (AccessDenied, BranchLocked, Moved, NotAGitServer, PushRefused, RepositoryNotFound, Unreachable)
 _WORDS_BYTES = 4096
+_COMMAND_BYTES = 32
+_WITH_CAPABILITIES_ALONE = 2  # the version of git's protocol whose first answer names no branch
 _CHUNK_BYTES = 64 << 10
-# Routers on the way forget a silent connection without telling; a new one costs less than waiting for such a one.
-_LONGEST_IDLE_S = 30.0
 
 
 class HttpTransport(SmartTransport):
@@ -63,7 +83,7 @@ class HttpTransport(SmartTransport):
     def __init__(self, remote: Remote, environment: NetworkEnvironment) -> None:
         super().__init__(remote)
         self._ca_file = environment.ca_file
-        self._connections = _Connections(remote, environment)
+        self._connections = Connections(remote, environment)
 
     @property
     def login(self) -> str:
@@ -74,19 +94,65 @@ class HttpTransport(SmartTransport):
         """Say whether git's credential helper has another login by now than the one that was refused."""
         return self._connections.logins.renew(deadline)
 
+    def read_ref(self, ref: bytes, deadline: Deadline) -> bytes | None:
+        """See `Transport.read_ref`."""
+        return self._sparing(self._known(), partial(super().read_ref, ref, deadline))
+
+    def fetch(self, request: FetchRequest, sink: BinaryIO, deadline: Deadline) -> FetchReply:
+        """See `Transport.fetch`."""
+        known, start = self._known(), sink.tell()
+        if known and request.seen is not None:
+            known[_LS_REFS] = listing(request.ref, request.seen)
+        return self._sparing(known, partial(super().fetch, request, sink, deadline), lambda: sink.tell() == start)
+
+    def push(
+        self, ref: bytes, expected: bytes | None, new: bytes, objects: Sequence[ShaFile], deadline: Deadline
+    ) -> None:
+        """See `Transport.push`."""
+        announced = None if expected is None else self._connections.remembered.pushing(ref, expected)
+        known = {} if announced is None else {_PUSH_LISTING: announced}
+        self._sparing(known, partial(super().push, ref, expected, new, objects, deadline))
+
+    def default_branch(self, deadline: Deadline) -> bytes | None:
+        """See `Transport.default_branch`."""
+        return self._sparing(self._known(), partial(super().default_branch, deadline))
+
     def close(self) -> None:
         """See `Transport.close`."""
         self._connections.close()
+
+    def _known(self) -> dict[str, bytes]:
+        capabilities = self._connections.remembered.fetching
+        return {} if capabilities is None else {_CAPABILITIES: capabilities}
+
+    def _sparing(
+        self, known: dict[str, bytes], act: Callable[[], T], is_repeatable: Callable[[], bool] = lambda: True
+    ) -> T:
+        """Do something without asking for the answers that are known; once more with asking, if that was refused."""
+        connections = self._connections
+        while True:
+            connections.known = known
+            try:
+                return act()
+            except TransportError as error:
+                connections.remembered.forget()
+                if not (known and isinstance(error, _IN_FULL) and connections.was_answered and is_repeatable()):
+                    raise
+            finally:
+                connections.known = {}
+            known = {}
 
     @contextmanager
     def _open(self, operation: Operation) -> Iterator[_Client]:
         connections = self._connections
         connections.logins.begin_operation()
+        connections.was_answered = False
         with connections.watch.until(operation.deadline):
             client = _Client(self._remote, connections, operation)
             try:
                 yield client
                 client.finish_reply()
+                client.remember()
             finally:
                 client.abandon_reply()
 
@@ -96,46 +162,8 @@ class HttpTransport(SmartTransport):
 
     def _failure(self, error: Exception, act: str) -> TransportError:
         if isinstance(error, HTTPError):
-            return _broken(self.remote, error, self._ca_file)
+            return broken(self.remote, error, self._ca_file)
         return super()._failure(error, act)
-
-
-class _Connections:
-    """What outlives an operation: the login that works, and one open connection."""
-
-    def __init__(self, remote: Remote, environment: NetworkEnvironment) -> None:
-        self.logins = Logins(remote, environment)
-        self.watch = Watch()
-        self._remote = remote
-        self._environment = environment
-        self._pool: HTTPConnectionPool | None = None
-        self._used_at = 0.0
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._pool is not None:
-            self._pool.close()
-            self._pool = None
-        self.watch.close()
-
-    def pool(self) -> HTTPConnectionPool:
-        """Return the pool, emptied if its connection has been idle for long."""
-        now = time.monotonic()
-        if now - self._used_at > _LONGEST_IDLE_S:
-            self.close()
-        if self._pool is None:
-            self._pool = self._make_pool()
-        self._used_at = now
-        return self._pool
-
-    def _make_pool(self) -> HTTPConnectionPool:
-        options: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED", "ca_certs": self._environment.ca_file, "maxsize": 1}
-        proxy = _proxy_for(self._remote, self._environment.proxies)
-        manager = PoolManager(**options) if proxy is None else _proxy_manager(proxy, options)
-        pool = manager.connection_from_url(f"{self._remote.scheme}://{self._remote.authority}")
-        pool.ConnectionCls = WatchedHTTPSConnection if self._remote.scheme == "https" else WatchedHTTPConnection
-        pool.conn_kw["watch"] = self.watch
-        return pool
 
 
 class _Reply:
@@ -153,11 +181,20 @@ class _Reply:
 class _Client(AbstractHttpGitClient):
     """dulwich's http client with requests of our own."""
 
-    def __init__(self, remote: Remote, connections: _Connections, operation: Operation) -> None:
+    def __init__(self, remote: Remote, connections: Connections, operation: Operation) -> None:
         super().__init__(f"{remote.scheme}://{remote.authority}{remote.path}")
         self._connections = connections
         self._operation = operation
         self._response: BaseHTTPResponse | None = None
+        self._announced: dict[str, bytearray] = {}
+
+    def remember(self) -> None:
+        """Keep what the server said of itself, after an operation that it was right for."""
+        for request, announced in self._announced.items():
+            if request == _PUSH_LISTING:
+                self._connections.remembered.keep_pushing(bytes(announced))
+            elif request == _CAPABILITIES and self.protocol_version == _WITH_CAPABILITIES_ALONE:
+                self._connections.remembered.keep_fetching(bytes(announced))
 
     def finish_reply(self) -> None:
         """Read what is left of the last response, which gives its connection back to the pool."""
@@ -178,7 +215,9 @@ class _Client(AbstractHttpGitClient):
     ) -> tuple[_Reply, Callable[[int], bytes]]:
         """Return a response and a function that reads it, see `AbstractHttpGitClient`."""
         del raise_for_status
-        headers = headers or {}
+        headers, asked = headers or {}, _asked(url, data)
+        if (known := self._connections.known.get(asked)) is not None:
+            return _Reply(_expected_type(url, headers)), io.BytesIO(known).read
         response = self._exchange(url, headers, data)
         if response.status != 200:
             self._refuse(url, response, is_push=self._operation.sent)
@@ -187,7 +226,9 @@ class _Client(AbstractHttpGitClient):
             shown = clean(content_type, limit=60) or "something without a type"
             raise NotAGitServer(remote=self._operation.remote, reason=f"it answers with {shown}")
         self._connections.logins.accept()
-        return _Reply(content_type), io.BufferedReader(_Body(response, self._operation), _CHUNK_BYTES).read
+        body = _Body(response, self._operation)
+        self._announced[asked] = body.beginning
+        return _Reply(content_type), io.BufferedReader(body, _CHUNK_BYTES).read
 
     def _exchange(self, url: str, headers: dict[str, str], data: Body) -> BaseHTTPResponse:
         """Send a request, a second time if there is another login to try, and return the response."""
@@ -195,6 +236,7 @@ class _Client(AbstractHttpGitClient):
         while True:
             self.finish_reply()
             self._response = response = self._send(url, headers, data)
+            self._connections.was_answered = True
             if response.status != 401:
                 return response
             self._operation.sent = False
@@ -259,9 +301,14 @@ class _Client(AbstractHttpGitClient):
 
 
 class _Body(io.RawIOBase):
-    """The body of a response as it comes, counted. It is read through a buffer, because packets can be tiny."""
+    """The body of a response as it comes, counted. It is read through a buffer, because packets can be tiny.
+
+    Attributes:
+        beginning: its first bytes, one more than is worth remembering at most.
+    """
 
     def __init__(self, response: BaseHTTPResponse, operation: Operation) -> None:
+        self.beginning = bytearray()
         self._response = response
         self._operation = operation
 
@@ -274,8 +321,15 @@ class _Body(io.RawIOBase):
         view = memoryview(buffer)
         data = self._response.read1(len(view))
         self._operation.spend(len(data))
+        self.beginning += data[: MAX_BYTES + 1 - len(self.beginning)]
         view[: len(data)] = data
         return len(data)
+
+
+def _asked(url: str, data: Body) -> str:
+    """Return what a request asks for, in the words of `_CAPABILITIES` and its like where it is one of those."""
+    is_listing = isinstance(data, bytes) and _LS_REFS.encode() in data[:_COMMAND_BYTES]
+    return _LS_REFS if is_listing else url.rpartition("/")[2]
 
 
 def _target(url: str) -> str:
@@ -287,57 +341,3 @@ def _expected_type(url: str, headers: dict[str, str]) -> str:
     """Return the content type that makes an answer one of a smart git server."""
     service = urlsplit(url).query.removeprefix("service=")
     return f"application/x-{service}-advertisement" if service else headers["Accept"]
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Proxies, and what goes wrong on the way
-
-
-def _proxy_for(remote: Remote, proxies: Mapping[str, str]) -> str | None:
-    """Return the proxy's address for a remote, or None for none."""
-    if is_loopback(remote.host) or proxy_bypass_environment(remote.authority, dict(proxies)):
-        return None
-    proxy = proxies.get(remote.scheme) or proxies.get("all")
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
-
-
-def _proxy_manager(address: str, options: dict[str, Any]) -> ProxyManager:
-    """Return a manager whose connections go through a proxy, with the login of its address if there is one."""
-    scheme, _, rest = address.partition("://")
-    login, _, host = rest.rpartition("@")
-    headers = make_headers(proxy_basic_auth=unquote(login)) if login else None
-    return ProxyManager(f"{scheme}://{host}", proxy_headers=headers, **options)
-
-
-def _broken(remote: str, error: HTTPError, ca_file: str | None) -> Unreachable:
-    """Return the error for an exception of urllib3. Its own text names classes and addresses in memory."""
-    if isinstance(error, LocationValueError):
-        advice = "Give its http:// or https:// address in https_proxy."
-        return Unreachable(remote=remote, reason="the proxy of the environment cannot be used", advice=advice)
-    if isinstance(error, ProxyError):
-        return _stopped(remote, error)
-    if isinstance(error, NameResolutionError):
-        return Unreachable(remote=remote, reason="its host name cannot be resolved")
-    if isinstance(error, SSLError):
-        return _distrusted(remote, error.args[0] if error.args else None, ca_file)
-    cause = error.__cause__
-    words = cause.strerror if isinstance(cause, OSError) else None
-    return Unreachable(remote=remote, reason=clean(words or "the connection broke off"))
-
-
-def _stopped(remote: str, error: ProxyError) -> Unreachable:
-    if "407" in str(error.original_error):
-        return Unreachable(remote=remote, reason="the proxy wants a login", advice="Put it into https_proxy.")
-    advice = "Check https_proxy, or name the host in no_proxy."
-    return Unreachable(remote=remote, reason="the proxy does not let it pass", advice=advice)
-
-
-def _distrusted(remote: str, cause: object, ca_file: str | None) -> Unreachable:
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        reason = f"its certificate is not trusted ({clean(cause.verify_message, limit=120)})"
-        advice = "If it should be, name the authority's file in SSL_CERT_FILE."
-        return Unreachable(remote=remote, reason=reason, advice=advice)
-    if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError):
-        reason = f"the file of certificate authorities {ca_file} cannot be read"
-        return Unreachable(remote=remote, reason=reason, advice="Correct or unset the variable that names it.")
-    return Unreachable(remote=remote, reason="no secure connection could be agreed on")

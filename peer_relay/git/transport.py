@@ -33,6 +33,7 @@ class FetchRequest:
         shallow: the clone's shallow boundary (commits that are here without their parents); only with `have`.
         depth: how many commits of history to bring; only without `have`. None brings everything that is missing.
         max_bytes: the pack's largest acceptable size in bytes.
+        seen: where the caller has just read that the branch is. A transport may fetch that without looking again.
     """
 
     ref: bytes
@@ -40,6 +41,7 @@ class FetchRequest:
     shallow: frozenset[bytes] = frozenset()
     depth: int | None = None
     max_bytes: int = 256 << 20
+    seen: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class FetchReply:
     """What came.
 
     Attributes:
-        tip: the commit that the branch pointed to when this pack was decided on; None if there is no such branch.
+        tip: the commit that the branch pointed to when this pack was decided on, which may be the one of the request's
+            `seen`; None if there is no such branch.
         shallow: commits that the remote declared as having no parents here (to add to the boundary).
         unshallow: commits whose parents came after all (to take off the boundary).
     """

@@ -202,7 +202,7 @@ class FaultServer(ThreadingHTTPServer):
             **GIT_ENVIRONMENT,
         }
         environment = {"PATH": os.environ["PATH"], **variables}
-        done = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=True)
+        done = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=False)
         printed = io.BytesIO(done.stdout)
         headers = dict(parse_headers(printed))
         return Reply(int(headers.pop("Status", "200").split()[0]), headers, printed.read())

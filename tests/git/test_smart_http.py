@@ -26,6 +26,7 @@ from peer_relay.errors import (
     AccessDenied,
     AuthenticationFailed,
     DeadlineExceeded,
+    Moved,
     NotAGitServer,
     PeerRelayError,
     RateLimited,
@@ -35,8 +36,10 @@ from peer_relay.errors import (
     TransportError,
     Unreachable,
 )
+from peer_relay.git.connections import _proxy_for
 from peer_relay.git.environment import NetworkEnvironment
-from peer_relay.git.http import HttpTransport, _proxy_for
+from peer_relay.git.http import HttpTransport
+from peer_relay.git.remembered import MAX_BYTES, REMEMBERED_S, Remembered
 from peer_relay.git.remote import parse_remote
 from peer_relay.git.smart import Operation
 from peer_relay.git.status import retry_after_s
@@ -97,12 +100,110 @@ def test_all_requests_share_one_connection_and_a_poll_is_one_listing(fault_serve
     assert read(transport) is None
     new = push_first(transport)
     assert read(transport) == new == tip(fault_server.root / "mailbox.git")
-    assert fault_server.asked == [LISTING, FETCHING, PUSH_LISTING, PUSHING, LISTING, FETCHING]
+    assert fault_server.asked == [LISTING, FETCHING, PUSH_LISTING, PUSHING, FETCHING]
     assert len({request.connection for request in fault_server.requests}) == 1
     ask = fault_server.requests[1].body
     assert b"command=ls-refs" in ask
     assert b"ref-prefix " + REF in ask
     transport.close()
+
+
+def test_what_a_server_said_of_itself_is_not_asked_again(
+    fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = fault_server.transport()
+    first = push_first(transport)
+    second, objects = one_commit(first, "second")
+    transport.push(REF, first, second, objects, deadline())
+    read(transport)
+    fault_server.requests.clear()
+    assert read(transport) == second
+    sink = io.BytesIO()
+    assert transport.fetch(FetchRequest(ref=REF, have=first, seen=second), sink, deadline()) == FetchReply(second)
+    assert sink.getvalue()[:4] == b"PACK"
+    third, objects = one_commit(second, "third")
+    transport.push(REF, second, third, objects, deadline())
+    assert transport.default_branch(deadline()) is None
+    assert fault_server.asked == [FETCHING, FETCHING, PUSHING, FETCHING]
+    assert b"command=fetch" in fault_server.requests[1].body
+    fault_server.requests.clear()
+    monkeypatch.setattr("peer_relay.git.remembered.REMEMBERED_S", -1.0)
+    assert read(transport) == third
+    fourth, objects = one_commit(third, "fourth")
+    transport.push(REF, third, fourth, objects, deadline())
+    assert fault_server.asked == [LISTING, FETCHING, PUSH_LISTING, PUSHING]
+    transport.close()
+
+
+def test_what_was_refused_without_asking_is_done_once_more_in_full(fault_server: FaultServer) -> None:
+    repository = fault_server.root / "mailbox.git"
+    transport = fault_server.transport()
+    first = push_first(transport)
+    mine, objects = one_commit(first, "mine")
+    theirs, their_objects = one_commit(first, "theirs")
+    other = fault_server.transport()
+    other.push(REF, first, theirs, their_objects, deadline())
+    fault_server.requests.clear()
+    assert type(failure(lambda: transport.push(REF, first, mine, objects, deadline()))) is Moved
+    other.push(REF, first, theirs, their_objects, deadline())
+    assert fault_server.asked == [PUSHING, PUSH_LISTING, PUSHING, PUSH_LISTING]
+    assert tip(repository) == theirs
+
+    def without_version_two(handler: Handler, body: bytes) -> None:
+        del handler.headers["Git-Protocol"]
+        handler.send(handler.server.backend(handler, body))
+
+    assert read(transport) == theirs
+    fault_server.faults = dict.fromkeys((LISTING, FETCHING), without_version_two)
+    fault_server.requests.clear()
+    assert read(transport) == theirs
+    sink = io.BytesIO()
+    transport.fetch(FetchRequest(ref=REF, have=first, seen=theirs), sink, deadline())
+    assert fault_server.asked == [FETCHING, LISTING, LISTING, FETCHING]
+    assert sink.getvalue()[:4] == b"PACK"
+    transport.close()
+    other.close()
+
+
+def test_what_was_seen_and_is_gone_is_looked_up_again(fault_server: FaultServer) -> None:
+    transport = fault_server.transport()
+    first = push_first(transport)
+    read(transport)
+    fault_server.requests.clear()
+    sink = io.BytesIO()
+    reply = transport.fetch(FetchRequest(ref=REF, seen=b"1" * 40), sink, deadline())
+    assert reply == FetchReply(first)
+    assert fault_server.asked == [FETCHING, LISTING, FETCHING, FETCHING]
+    transport.close()
+
+
+@pytest.mark.parametrize("fault", [silence, hang_up, answers(429), answers(401)])
+def test_no_failure_that_asks_for_patience_is_repeated(fault_server: FaultServer, fault: object) -> None:
+    transport = fault_server.transport(NetworkEnvironment(environ={"PATH": ""}))
+    first = push_first(transport)
+    read(transport)
+    fault_server.faults = dict.fromkeys((FETCHING, PUSHING), fault)  # type: ignore[assignment]
+    fault_server.requests.clear()
+    failure(lambda: read(transport, 0.3))
+    new, objects = one_commit(first, "second")
+    failure(lambda: transport.push(REF, first, new, objects, deadline(0.3)))
+    assert fault_server.asked == [FETCHING] * (2 if fault is hang_up else 1) + [PUSH_LISTING, PUSHING]
+    transport.close()
+
+
+def test_capabilities_that_are_long_or_none_are_not_remembered() -> None:
+    now = [0.0]
+    remembered = Remembered(lambda: now[0])
+    for announced in (b"", b"0000", b"001e# service=git-upload-pack\n0000" + b"0008abcd0000"):
+        remembered.keep_pushing(announced)
+    long = b"001f# service=git-receive-pack\n0000ffff" + REF + b"\0" + b"x" * MAX_BYTES
+    remembered.keep_pushing(long[: MAX_BYTES + 1])
+    remembered.keep_fetching(b"x" * (MAX_BYTES + 1))
+    assert (remembered.fetching, remembered.pushing(REF, b"1" * 40)) == (None, None)
+    remembered.keep_fetching(b"x")
+    assert remembered.fetching == b"x"
+    now[0] = REMEMBERED_S + 1
+    assert remembered.fetching is None
 
 
 def test_only_what_is_missing_is_fetched(fault_server: FaultServer) -> None:
@@ -237,9 +338,9 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(
 ) -> None:
     transport = fault_server.transport()
     read(transport)
-    monkeypatch.setattr("peer_relay.git.http._LONGEST_IDLE_S", -1.0)
+    monkeypatch.setattr("peer_relay.git.connections._LONGEST_IDLE_S", -1.0)
     read(transport)
-    assert len({request.connection for request in fault_server.requests}) == 3
+    assert len({request.connection for request in fault_server.requests}) == 2
     transport.close()
 
 
@@ -591,7 +692,7 @@ class Tunnel(threading.Thread):
 def test_a_proxy_with_a_login_is_gone_through(
     http_server: HttpServer, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("peer_relay.git.http.is_loopback", lambda _: False)
+    monkeypatch.setattr("peer_relay.git.connections.is_loopback", lambda _: False)
     http_server.create(f"behind-{name}.git")
     tunnel = Tunnel(http_server.tls_port, b"200 Connection established")
     variables = {name: f"me:p%40ss@127.0.0.1:{tunnel.port}", "SSL_CERT_FILE": str(http_server.ca_file)}
