@@ -18,7 +18,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 from dulwich.file import adjust_shared_perm
 
 from peer_relay.crash_points import CrashPoint, reached
+from peer_relay.disk import write_all
 
 if sys.platform != "win32":
     import fcntl
@@ -42,6 +42,7 @@ STALE_S = 5.0
 
 _LEFTOVER_S = 3600.0
 _MODE = 0o644
+_OWN_REST = re.compile(r"[0-9a-f]{16}\.lock")
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 # How systems say that a file system knows no links.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -65,7 +66,7 @@ class BranchLock:
         self._value = value
         self._permissions = permissions
         # git passes over whatever ends like this, wherever it looks for branches.
-        self._own = path.with_name(f"{path.name}.{secrets.token_hex(8)}.lock")
+        self._own = path.with_name(f"{path.name}.{os.urandom(8).hex()}.lock")
         self._file: int | None = None
         self._taken = False
 
@@ -104,7 +105,7 @@ class BranchLock:
         """
         if not self._names(self.path):
             return False
-        self.path.replace(self._branch)
+        os.replace(self.path, self._branch)
         self._taken = False
         reached(CrashPoint.BRANCH_MOVED)
         if not self._names(self._branch):
@@ -150,8 +151,7 @@ class BranchLock:
         file = os.open(path, _CREATE, _MODE)
         try:
             adjust_shared_perm(path, self._permissions)
-            with os.fdopen(file, "wb", closefd=False) as stream:
-                stream.write(self._value)
+            write_all(file, self._value)
             os.fsync(file)
         except BaseException:
             os.close(file)
@@ -165,7 +165,7 @@ class BranchLock:
         if self._file is None:
             return True
         with suppress(OSError):
-            return os.path.samestat(os.fstat(self._file), path.lstat())
+            return os.path.samestat(os.fstat(self._file), os.lstat(path))
         return False
 
     def _forget_own(self) -> None:
@@ -192,8 +192,9 @@ class BranchLock:
 
     def _own_files(self) -> Iterator[Path]:
         """Yield the files of our kind for this branch, whoever made them."""
-        form = re.compile(re.escape(self._branch.name) + r"\.[0-9a-f]{16}\.lock")
-        return (each for each in self._branch.parent.iterdir() if form.fullmatch(each.name))
+        begin, folder = f"{self._branch.name}.", self._branch.parent
+        names = (name for name in os.listdir(folder) if name.startswith(begin))
+        return (folder / name for name in names if _OWN_REST.fullmatch(name, len(begin)))
 
     def _sweep(self) -> None:
         """Remove what killed processes left long ago; what is a second name of a lock is needed to know it by (2)."""

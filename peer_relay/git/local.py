@@ -8,7 +8,7 @@ repository at each push and reads branches after it has collected their objects.
 3. Another program's lock is never broken: on a shared disk its owner may be alive on another machine. The lock of a
    process of ours that was killed is known as such and is removed by the next one that writes (`branch_lock`).
 4. No object is built before its size, and the sizes of what it is stored as a difference to, are known to be small.
-5. The repository is opened for each call: nothing is kept that another program could change meanwhile.
+5. The repository is opened for each call: nothing is kept that another program could change meanwhile (`opening`).
 6. A branch never points to a commit of which something is missing.
 7. After a push it is packed a little if there is much in it; that never fails the push (`upkeep`).
 
@@ -19,12 +19,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
 import time
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from dulwich.errors import NotGitRepository
 from dulwich.file import adjust_shared_perm
@@ -32,7 +33,7 @@ from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.objects import ObjectID, valid_hexsha
 from dulwich.pack import PackFileDisappeared
 from dulwich.refs import HEADREF, LOCAL_BRANCH_PREFIX, SYMREF, DiskRefsContainer, Ref, check_ref_format
-from dulwich.repo import InvalidWorktreeConfiguration, Repo, UnsupportedExtension, UnsupportedVersion
+from dulwich.repo import InvalidWorktreeConfiguration, UnsupportedExtension, UnsupportedVersion
 
 from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.disk import reason_of, sync_folder
@@ -52,6 +53,7 @@ from peer_relay.errors import (
 from peer_relay.git.branch_lock import BranchLock
 from peer_relay.git.collect import Collector
 from peer_relay.git.connected import are_in_line, is_complete
+from peer_relay.git.opening import Opening, Parts
 from peer_relay.git.outcomes import CONFLICT_ADVICE, FULL_ADVICE, MISSING_OBJECTS
 from peer_relay.git.packfile import DAMAGE
 from peer_relay.git.packs import write_loose
@@ -63,11 +65,14 @@ if TYPE_CHECKING:
 
     from dulwich.file import SharedPerm
     from dulwich.objects import ShaFile
+    from dulwich.repo import Repo
 
     from peer_relay.deadline import Deadline
     from peer_relay.errors import TransportError
     from peer_relay.git.remote import Remote
     from peer_relay.git.transport import FetchRequest
+
+Opened = TypeVar("Opened", "Parts | Repo", "Repo")
 
 _LOCK_WAIT_S = 0.01
 # A push holds the lock for milliseconds, so one that is this old was left behind.
@@ -76,6 +81,7 @@ _REF_BYTES = 1024
 _PROBE_BYTES = 4096
 _PLAIN_FORM = "Make the mailbox with `git init --bare` and no other options."
 _REFS = b"refs"
+_PACKED_REFS = b"packed-refs"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -83,7 +89,7 @@ class LocalTransport:
     """The repository at a path, bare or with a working tree, in the places where git looks for it."""
 
     def __init__(self, remote: Remote) -> None:
-        self._path = Path(remote.path)
+        self._opening = Opening(str(Path(remote.path)))
         self._display = remote.display
         self._upkeep = Upkeep()
 
@@ -128,7 +134,7 @@ class LocalTransport:
             if self._is_done(repo, ref, expected, new):
                 return
             write_loose(repo.object_store, objects, durable=True)
-            self._refuse_gap(repo, expected, new, objects, deadline)
+            self._refuse_gap(expected, new, objects, deadline)
             reached(CrashPoint.OBJECTS_DURABLE)
             self._swap(repo, ref, expected, new, deadline)
             self._upkeep.after_push(repo, deadline)
@@ -158,7 +164,7 @@ class LocalTransport:
     # Reading
 
     def _fetch(self, request: FetchRequest, sink: BinaryIO, deadline: Deadline) -> FetchReply:
-        with self._open() as repo:
+        with self._open_whole() as repo:
             tip = self._read(repo, request.ref)
             if tip is None or tip == request.have:
                 return FetchReply(tip=tip)
@@ -167,19 +173,22 @@ class LocalTransport:
                 collector.write(sink, request.max_bytes)
             return FetchReply(tip=tip, shallow=shallow)
 
-    def _open(self) -> Repo:
-        """Open the repository at the path, or at the path with `.git` behind it, as git does."""
-        try:
-            repo = Repo(str(self._path))
-        except NotGitRepository:
-            repo = Repo(f"{self._path}.git")
-        if isinstance(repo.refs, DiskRefsContainer) and repo.object_format is DEFAULT_OBJECT_FORMAT:
+    def _open(self) -> Parts | Repo:
+        """Open the repository for a look or a push."""
+        return self._readable(self._opening.parts())
+
+    def _open_whole(self) -> Repo:
+        """Open the repository with everything that is in it."""
+        return self._readable(self._opening.whole())
+
+    def _readable(self, repo: Opened) -> Opened:
+        if isinstance(repo.refs, DiskRefsContainer) and repo.object_store.object_format is DEFAULT_OBJECT_FORMAT:
             return repo
         repo.close()
         reason = "the repository is of a newer form, with SHA-256 names or a reftable"
         raise NotAGitServer(remote=self._display, reason=reason, advice=_PLAIN_FORM)
 
-    def _read(self, repo: Repo, ref: bytes) -> bytes | None:
+    def _read(self, repo: Parts | Repo, ref: bytes) -> bytes | None:
         """Return where a branch points to.
 
         dulwich's own look-up takes a file that may not be read for one that is not there. A repository that is taken
@@ -187,7 +196,7 @@ class LocalTransport:
         """
         value = _ref_value(repo, ref)
         if value is None:
-            if not _ref_path(repo, HEADREF).exists():
+            if not os.path.exists(_ref_path(repo, HEADREF)):
                 raise NotGitRepository
             value = _ref_value(repo, ref)  # it may have come back
         if value is None:
@@ -199,23 +208,25 @@ class LocalTransport:
     # -----------------------------------------------------------------------------------------------------------------
     # Writing
 
-    def _is_done(self, repo: Repo, ref: bytes, expected: bytes | None, new: bytes) -> bool:
+    def _is_done(self, repo: Parts | Repo, ref: bytes, expected: bytes | None, new: bytes) -> bool:
         """Whether the branch is at `new` already; `Moved` if it is neither there nor at `expected`."""
         current = self._read(repo, ref)
         if current not in (expected, new):
             raise Moved(remote=self._display)
         return current == new
 
-    def _swap(self, repo: Repo, ref: bytes, expected: bytes | None, new: bytes, deadline: Deadline) -> None:
+    def _swap(self, repo: Parts | Repo, ref: bytes, expected: bytes | None, new: bytes, deadline: Deadline) -> None:
         path, permissions = _ref_path(repo, ref), repo.object_store.shared_perm
-        created = self._make_folders(path.parent, _ref_path(repo, _REFS), permissions)
+        there = os.path.isdir(path.parent)
+        created = [] if there else self._make_folders(path.parent, _ref_path(repo, _REFS), permissions)
         try:
             with BranchLock(path, new + b"\n", permissions) as lock:
                 while not lock.take():
                     self._wait_for_lock(lock.path, deadline)
                 if self._is_done(repo, ref, expected, new):
                     return
-                self._refuse_conflict(repo, ref, path)
+                if expected is None or path.is_dir():  # a branch that has a file has no conflict
+                    self._refuse_conflict(repo, ref, path)
                 if not lock.move_branch():
                     raise OutcomeUnknown(remote=self._display, reason="somebody removed the branch's lock meanwhile")
         except NotADirectoryError as error:
@@ -256,16 +267,15 @@ class LocalTransport:
             raise BranchLocked(remote=self._display, reason=f"another program holds its lock {lock}")
         time.sleep(_LOCK_WAIT_S)
 
-    def _refuse_gap(
-        self, repo: Repo, expected: bytes | None, new: bytes, objects: Sequence[ShaFile], deadline: Deadline
-    ) -> None:
+    def _refuse_gap(self, expected: bytes | None, new: bytes, objects: Sequence[ShaFile], deadline: Deadline) -> None:
         """Let no branch point to a commit whose history or files are not all here (6)."""
         if are_in_line(objects, expected, new):
             return
-        if not is_complete(repo, new, expected, self._display, lambda: self._check(deadline)):
-            raise PushRefused(remote=self._display, words=MISSING_OBJECTS)
+        with self._open_whole() as repo:
+            if not is_complete(repo, new, expected, self._display, lambda: self._check(deadline)):
+                raise PushRefused(remote=self._display, words=MISSING_OBJECTS)
 
-    def _refuse_conflict(self, repo: Repo, ref: bytes, path: Path) -> None:
+    def _refuse_conflict(self, repo: Parts | Repo, ref: bytes, path: Path) -> None:
         packed = repo.refs.get_packed_refs()
         if path.is_dir() or any(name.startswith(ref + b"/") or ref.startswith(name + b"/") for name in packed):
             raise self._conflict()
@@ -305,18 +315,30 @@ class LocalTransport:
         return Unreachable(remote=self._display, reason=reason_of(error))
 
 
-def _ref_path(repo: Repo, ref: bytes) -> Path:
+def _ref_path(repo: Parts | Repo, ref: bytes) -> Path:
+    return Path(_ref_name(repo, ref))
+
+
+def _ref_name(repo: Parts | Repo, ref: bytes) -> str:
     assert isinstance(repo.refs, DiskRefsContainer)  # noqa: S101 - as `_open` has made sure
-    return Path(os.fsdecode(repo.refs.refpath(Ref(ref))))
+    return os.fsdecode(repo.refs.refpath(Ref(ref)))
 
 
-def _ref_value(repo: Repo, ref: bytes) -> bytes | None:
+def _ref_value(repo: Parts | Repo, ref: bytes) -> bytes | None:
     """Return what a branch's file holds, or the list of packed ones; None if neither has it."""
     try:
-        with _ref_path(repo, ref).open("rb") as file:
+        with open(_ref_name(repo, ref), "rb", buffering=0) as file:
             return file.read(_REF_BYTES).rstrip(b"\r\n")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return repo.refs.get_packed_refs().get(Ref(ref))
+        return _packed_value(repo, ref)
+
+
+def _packed_value(repo: Parts | Repo, ref: bytes) -> bytes | None:
+    """Return what the list of packed branches says of one, without taking all of it apart if it is there."""
+    with suppress(FileNotFoundError), open(_ref_name(repo, _PACKED_REFS), "rb") as file:
+        if found := re.search(rb"^([0-9a-f]{40}) %s$" % re.escape(ref), file.read(), re.MULTILINE):
+            return found[1]
+    return repo.refs.get_packed_refs().get(Ref(ref))
 
 
 def _write_and_forget(folder: Path) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dulwich.repo import Repo
 
     from peer_relay.deadline import Deadline
+    from peer_relay.git.opening import Parts
 
 _UNABLE: tuple[type[Exception], ...] = (*DAMAGE, OSError)
 _NEEDED_S = 1.0
@@ -39,7 +40,7 @@ class Upkeep:
         self._monotonic = monotonic
         self._paused_until = float("-inf")
 
-    def after_push(self, repo: Repo, deadline: Deadline) -> None:
+    def after_push(self, repo: Parts | Repo, deadline: Deadline) -> None:
         """Do one small act if one is due.
 
         Args:

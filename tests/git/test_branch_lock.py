@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,8 +22,6 @@ from tests.git.local_mailbox import REF, deadline, push, transport
 from tests.servers import create_repository, run_git
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.git.building import Step
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there the lock is a plain file")
@@ -194,10 +193,11 @@ def test_a_branch_that_does_not_hold_what_was_put_there_has_an_unknown_outcome(
 ) -> None:
     real = os.replace
 
-    def be_late(source: Path, target: Path) -> None:
+    def be_late(source: Path | str, target: Path | str) -> None:
         real(source, target)
-        target.unlink()
-        target.write_bytes(STEPS[2].name + b"\n")
+        if isinstance(target, Path):  # the branch, and not an object
+            target.unlink()
+            target.write_bytes(STEPS[2].name + b"\n")
 
     monkeypatch.setattr(os, "replace", be_late)
     with pytest.raises(OutcomeUnknown):

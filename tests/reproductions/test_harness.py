@@ -119,14 +119,14 @@ def test_a_mailbox_that_is_moved_away_while_its_branch_is_looked_for_was_told_to
     relay = app.open_relay(opened(tmp_path), {})
     relay.reach()
     mailbox, away = tmp_path / "mailbox.git", tmp_path / "away.git"
-    real = local._ref_path
+    real = local._ref_name
 
-    def late(repo: Repo, ref: bytes) -> Path:
+    def late(repo: Repo, ref: bytes) -> str:
         if mailbox.exists():
             mailbox.rename(away)
         return real(repo, ref)
 
-    monkeypatch.setattr(local, "_ref_path", late)
+    monkeypatch.setattr(local, "_ref_name", late)
     assert type(relay.reach().stale) is RepositoryNotFound
     monkeypatch.undo()
     away.rename(mailbox)

@@ -1,0 +1,126 @@
+"""Open a repository at a path for a moment, as dulwich's `Repo` does; a plain one in a tenth of the time.
+
+1. Nothing of the repository is kept from one time to the next but what its configuration says, by the bytes of that
+   file: it is read anew each time, and taken apart if one byte of it is another one.
+2. A repository is plain where dulwich would find nothing but that in it: it has its objects and references in its own
+   folder, and its configuration names no extension, no working tree and no further file. Any other one, and whatever
+   cannot be read, is left to `Repo`, with its errors.
+"""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from dulwich.config import ConfigFile
+from dulwich.errors import NotGitRepository
+from dulwich.object_store import DiskObjectStore
+from dulwich.refs import DiskRefsContainer
+from dulwich.repo import Repo, parse_shared_repository
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from dulwich.file import SharedPerm
+
+
+class Parts:
+    """The parts of a plain repository that a look at a branch and a push need; a context, as `Repo` is."""
+
+    def __init__(self, folder: str, config: ConfigFile, shared: SharedPerm | None) -> None:
+        self.refs = DiskRefsContainer(folder)
+        self.object_store = DiskObjectStore(f"{folder}/objects", shared_perm=shared)
+        self._config = config
+
+    def __enter__(self) -> Self:
+        """Return the parts themselves."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close them."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the packs that were opened."""
+        self.object_store.close()
+
+    def get_config(self) -> ConfigFile:
+        """Return what the repository's own configuration says."""
+        return self._config
+
+
+class Opening:
+    """The way to open one repository again and again.
+
+    Args:
+        path: where it is, or where it is with `.git` behind it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._said: tuple[bytes, ConfigFile | None] = (b"", None)
+
+    def whole(self) -> Repo:
+        """Open it with everything.
+
+        Raises:
+            NotGitRepository: it is none.
+            Exception: dulwich's own, the system's and the configuration parser's.
+        """
+        try:
+            return Repo(self._path)
+        except NotGitRepository:
+            return Repo(f"{self._path}.git")
+
+    def parts(self) -> Parts | Repo:
+        """Open it for a look at a branch or a push.
+
+        Raises:
+            Exception: as `whole` does.
+        """
+        folder = _folder(self._path)
+        config = None if folder is None else self._plain(f"{folder}/config")
+        if folder is None or config is None:
+            return self.whole()
+        shared = _value(config, b"sharedRepository")
+        return Parts(folder, config, None if shared is None else parse_shared_repository(shared))
+
+    def _plain(self, path: str) -> ConfigFile | None:
+        """Return what a configuration says, or None if it is none of a plain repository (2)."""
+        try:
+            with open(path, "rb", buffering=0) as file:
+                data = file.readall()
+        except OSError:
+            return None
+        if data != self._said[0]:
+            self._said = data, _taken_apart(data)
+        return self._said[1]
+
+
+def _folder(path: str) -> str | None:
+    """Return where dulwich would find the repository's files, if they are all in one place."""
+    hidden = f"{path}/.git"
+    if os.path.isfile(hidden):
+        return None
+    folder = hidden if os.path.isdir(f"{hidden}/objects") else path
+    is_one = os.path.isdir(f"{folder}/objects") and os.path.isdir(f"{folder}/refs")
+    return folder if is_one and not os.path.exists(f"{folder}/commondir") else None
+
+
+def _taken_apart(data: bytes) -> ConfigFile | None:
+    try:
+        config = ConfigFile.from_file(BytesIO(data))
+    except ValueError:
+        return None
+    named = {section[0].lower() for section in config.sections()}
+    if named & {b"extensions", b"include", b"includeif"} or _value(config, b"worktree") is not None:
+        return None
+    return config if _value(config, b"repositoryformatversion") in (None, b"0") else None
+
+
+def _value(config: ConfigFile, name: bytes) -> bytes | None:
+    try:
+        return config.get((b"core",), name)
+    except KeyError:
+        return None
