@@ -55,11 +55,12 @@ def ssh(setting: Setting) -> Iterator[Comparison]:
         Mailbox(shared, setting) as mailbox,
         Mailbox(place, setting) as other,
     ):
-        theirs = mailbox.script().poll
-        against = f"{FETCH} with ControlMaster in the user's configuration"
-        yield compare("look, nothing new, ssh", other.relay().questions, against, theirs, setting.runs)
-        what = "look, nothing new, ssh with ControlMaster in the user's configuration"
-        yield compare(what, mailbox.relay().questions, f"{FETCH}, the same", theirs, setting.runs)
+        script, sharing, alone = mailbox.script(), mailbox.relay(), other.relay()
+        config = "with ControlMaster in the user's configuration"
+        yield compare("ask, ssh", asking(alone), f"{SCRIPT}, {config}", script.ask, setting.runs)
+        yield compare("look, nothing new, ssh", alone.questions, f"{FETCH} {config}", script.poll, setting.runs)
+        what = f"look, nothing new, ssh {config}"
+        yield compare(what, sharing.questions, f"{FETCH}, the same", script.poll, setting.runs)
 
 
 def asking(relay: Relay) -> Callable[[], None]:
