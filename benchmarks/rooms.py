@@ -61,8 +61,9 @@ def make_room(path: Path, exchanges: int) -> Path:
             room.exchange(asked_ms, ("alice", "bob")[number % 2], QUESTION.format(number))
     pack.move_to(path)
     run_git("update-ref", room.branch, room.tip, cwd=path)
-    # What `git gc` does, except that it would find no differences between objects that came in one pack.
-    _git(path, "repack", "-a", "-d", "-f", "-q", "--write-bitmap-index")
+    # What `git gc` does, except that it would find no differences between objects that came in one pack. The reverse
+    # index is written by default since git 2.41; without it each fetch makes one, which takes 60 ms of an old room's.
+    _git(path, "-c", "pack.writeReverseIndex=true", "repack", "-a", "-d", "-f", "-q", "--write-bitmap-index")
     _git(path, "pack-refs", "--all")
     _git(path, "commit-graph", "write", "--reachable", "--no-progress")
     return path
