@@ -51,14 +51,16 @@ class Fetcher:
         self._clone = clone
         self._ref = ref
 
-    def first(self, clone: OpenClone, deadline: Deadline) -> str:
-        """Fetch what a first look needs, and return the branch's tip.
+    def first(self, clone: OpenClone, deadline: Deadline, seen: str) -> str:
+        """Fetch what a first look at a tip that was just read needs, and return the tip that was fetched.
 
         Raises:
             RoomNotFound: there is no such branch.
             TransportError, StateUnusable: it could not be fetched or not be taken in.
         """
-        reply = self._fetch(clone, FetchRequest(self._ref, depth=FIRST_DEPTH), FIRST_FETCH, deadline)
+        reply = self._fetch(
+            clone, FetchRequest(self._ref, depth=FIRST_DEPTH, seen=seen.encode("ascii")), FIRST_FETCH, deadline
+        )
         return self._begin(clone, reply)
 
     def whole(self, clone: OpenClone, deadline: Deadline) -> str:
@@ -71,8 +73,8 @@ class Fetcher:
         reply = self._fetch(clone, FetchRequest(self._ref, depth=None), self._increment_limits(), deadline)
         return self._begin(clone, reply)
 
-    def since(self, clone: OpenClone, known: str, deadline: Deadline) -> str:
-        """Fetch what follows a commit, and return the branch's tip.
+    def since(self, clone: OpenClone, known: str, deadline: Deadline, seen: str | None = None) -> str:
+        """Fetch what follows a commit, up to the tip that was just read if any, and return the tip that was fetched.
 
         Raises:
             BranchDeleted: there is no such branch any more.
@@ -80,7 +82,8 @@ class Fetcher:
         """
         if not clone.has(known):
             return self._deepen(clone, known, deadline, 0)
-        request = FetchRequest(self._ref, have=known.encode("ascii"), shallow=clone.shallow)
+        just_read = None if seen is None else seen.encode("ascii")
+        request = FetchRequest(self._ref, have=known.encode("ascii"), shallow=clone.shallow, seen=just_read)
         reply = self._fetch(clone, request, self._increment_limits(), deadline)
         if reply.tip is None:
             raise BranchDeleted(commit=known)

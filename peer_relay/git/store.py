@@ -203,7 +203,9 @@ class GitStore:
         if self._refused_first is not None and self._refused_first.commit == seen:
             raise copy.copy(self._refused_first)
         try:
-            return self._healing(lambda clone: self._examiner.first_look(clone, self._fetcher.first(clone, deadline)))
+            return self._healing(
+                lambda clone: self._examiner.first_look(clone, self._fetcher.first(clone, deadline, seen))
+            )
         except RefusedCommit as error:
             self._refused_first = copy.copy(error)
             raise
@@ -213,7 +215,7 @@ class GitStore:
         tip, line = seen, history.line_between(clone, known.tip, seen)
         if line is None:
             try:
-                tip = self._fetcher.since(clone, known.tip, deadline)
+                tip = self._fetcher.since(clone, known.tip, deadline, seen)
             except (TooLarge, MalformedPack) as error:
                 return Refreshed(known, refusal=self._refuse_pack(seen, error))
             except BranchDeleted as error:
