@@ -53,6 +53,8 @@ class Proxy:
         self._delay_s = delay_s
         self._connections = self._received = 0
         self._sent = bytearray()
+        # The loop itself holds no reference to a task that waits for a stream whose other end is closed.
+        self._serving: set[asyncio.Task[None] | None] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -87,6 +89,13 @@ class Proxy:
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         self._connections += 1
+        self._serving.add(task := asyncio.current_task())
+        try:
+            await self._connect(client, to_client)
+        finally:
+            self._serving.discard(task)
+
+    async def _connect(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
         ready = self._loop.time() + self._delay_s
         endings = OSError, asyncio.CancelledError  # a cancelled one is at the end of everything
