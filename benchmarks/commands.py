@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Comparison, at_most, compare
+from benchmarks.processes import environment_of
 from peer_relay import app
 from peer_relay.config import RelayConfig
 from tests.servers import create_repository
@@ -26,12 +26,7 @@ def commands(setting: Setting) -> Iterator[Comparison]:
     mailbox = str(create_repository(setting.folder / "mailbox.git"))
     config = RelayConfig(remote=mailbox, token=app.new_token(), peer_id="alice", home=setting.folder / "alice")
     app.create_room(config, "bob", {})
-    environment = os.environ | {
-        "PEER_RELAY_REMOTE": config.remote,
-        "PEER_RELAY_ROOM_TOKEN": config.token,
-        "PEER_RELAY_PEER_ID": config.peer_id,
-        "PEER_RELAY_HOME": str(config.home),
-    }
+    environment = environment_of(config)
 
     def python(*arguments: str) -> Callable[[], object]:
         command = [sys.executable, *arguments]
