@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 from benchmarks import places
-from benchmarks.measure import Comparison, at_most, by_turns, compare, faster, milliseconds
+from benchmarks.measure import Comparison, at_most, by_turns, compare, faster, milliseconds, processor_ms
 from benchmarks.places import FAR_S, Mailbox
 from benchmarks.script import QUESTION
 
@@ -32,6 +32,7 @@ def local(setting: Setting) -> Iterator[Comparison]:
     """Measure a mailbox at a path, also against the disk."""
     with places.local(setting) as place:
         yield from _compared(place, setting, ask=faster(8))
+        yield from _processor_times(place, setting)
         for limit in (_its_fsyncs, _least_write):
             with Mailbox(place, setting) as mailbox:
                 yield from limit(asking(mailbox.relay()), setting)
@@ -87,6 +88,18 @@ def _compared(
         yield Comparison(
             f"look, one new question, {place.name}", FETCH, *_one_new(mailbox, relay, script.poll, setting)
         )
+
+
+def _processor_times(place: Place, setting: Setting) -> Iterator[Comparison]:
+    """Compare what asking and looking take of the processor, which the disk and other programs do not change much."""
+    with Mailbox(place, setting) as mailbox:
+        script, relay = mailbox.script(), mailbox.relay()
+        for what, ours, against, theirs in (
+            ("ask", asking(relay), SCRIPT, script.ask),
+            ("look, nothing new", relay.questions, FETCH, script.poll),
+        ):
+            figures = by_turns(partial(processor_ms, ours), partial(processor_ms, theirs), setting.runs)
+            yield Comparison(f"{what}, {place.name}", against, *figures, unit="ms of the processor")
 
 
 def _one_new(
