@@ -282,7 +282,8 @@ def _ssh_command(ssh: str, key: Path, known_hosts: Path) -> str:
 
 
 def _sshd_config(folder: Path, port: int) -> str:
-    environment = " ".join(f"{name}={value}" for name, value in GIT_ENVIRONMENT.items())
+    # bash reads the account's .bashrc for a host's command at level 0 only, and some take longer than all of ssh.
+    environment = " ".join(f"{name}={value}" for name, value in {**GIT_ENVIRONMENT, "SHLVL": "1"}.items())
     return f"""
 Port {port}
 ListenAddress 127.0.0.1

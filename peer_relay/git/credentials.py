@@ -10,10 +10,8 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -152,24 +150,10 @@ def ask_helper(remote: Remote, environment: NetworkEnvironment, deadline: Deadli
     if username := remote.username or environment.git_username:
         question["username"] = username
     text = "".join(f"{name}={value}\n" for name, value in question.items()) + "\n"
-    reply = _run([git, "-c", "credential.interactive=false", "credential", "fill"], text, environment, deadline)
+    argv = [git, "-c", "credential.interactive=false", "credential", "fill"]
+    printed = process.output_of(argv, text.encode(), environment.environ, deadline.remaining_s())
+    reply = printed.decode("utf-8", "replace")
     found = dict(line.partition("=")[::2] for line in reply.splitlines())
     if not found.get("username") or "password" not in found:
         return None
     return Login(found["username"], found["password"], FROM_HELPER)
-
-
-def _run(argv: list[str], text: str, environment: NetworkEnvironment, deadline: Deadline) -> str:
-    """Return what a program prints when it is given a text, or nothing if it fails or does not end in time."""
-    try:
-        child = process.start(argv, environment.environ)
-    except OSError:
-        return ""
-    try:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            printed, _ = child.communicate(text.encode(), timeout=deadline.remaining_s())
-            return printed.decode("utf-8", "replace") if child.returncode == 0 else ""
-        return ""
-    finally:
-        process.kill(child)
-        process.end(child, 1.0)

@@ -97,6 +97,22 @@ def end(process: Process, grace_s: float) -> None:
         _RUNNING.children.discard(process)
 
 
+def output_of(argv: Sequence[str], text: bytes, environ: Mapping[str, str], timeout_s: float) -> bytes:
+    """Return what a program prints when it is given a text, or nothing if it fails or does not end in time."""
+    try:
+        child = start(argv, environ)
+    except OSError:
+        return b""
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            printed, _ = child.communicate(text, timeout=timeout_s)
+            return printed if child.returncode == 0 else b""
+        return b""
+    finally:
+        kill(child)
+        end(child, 1.0)
+
+
 def end_all() -> None:
     """Kill every child, and start no other from now on. For a process that is about to end; from any thread."""
     with _RUNNING.lock:

@@ -187,7 +187,7 @@ def test_the_helper_is_asked_only_after_a_refusal_and_its_login_is_kept(
     transport = fault_server.transport(surroundings(**variables, PEER_RELAY_ROOM_TOKEN="room"), login="hint@")
     assert transport.read_ref(REF, deadline()) is None
     assert transport.read_ref(REF, deadline()) is None
-    assert logins(fault_server) == [None] + [basic("me", "helper=word")] * 4
+    assert logins(fault_server) == [None] + [basic("me", "helper=word")] * 3
     assert transport.login == "git's credential helper"
     assert (tmp_path / "argv").read_text() == "-c credential.interactive=false credential fill\n"
     host = fault_server.url().removeprefix("http://").partition("/")[0]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shlex
+import socket
+import struct
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +31,7 @@ from peer_relay.errors import (
     Unreachable,
 )
 from peer_relay.git.environment import NetworkEnvironment
+from peer_relay.git.multiplexing import Multiplexing
 from peer_relay.git.outcomes import GIT_MISSING, HOST_KEY_ADVICE, HOST_KEY_UNKNOWN, KEY_ADVICE, KEY_REFUSED
 from peer_relay.git.remote import parse_remote
 from peer_relay.git.ssh import SshTransport
@@ -36,17 +41,28 @@ from tests.git.fault_server import REF, deadline, one_commit, tip, witness
 from tests.servers import create_repository, run_git
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from tests.servers import SshServer
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the made-up programs are shell scripts")
 
 
+_OPENED: list[SshTransport] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """End the connections that are shared."""
+    yield
+    while _OPENED:
+        _OPENED.pop().close()
+
+
 def transport_to(url: str, command: str, **variables: str) -> SshTransport:
     environment = NetworkEnvironment.from_environ({**os.environ, "GIT_SSH_COMMAND": command, **variables})
-    return SshTransport(parse_remote(url), environment)
+    _OPENED.append(SshTransport(parse_remote(url), environment))
+    return _OPENED[-1]
 
 
 def failure(call: Callable[[], object]) -> PeerRelayError:
@@ -382,3 +398,103 @@ def test_an_expired_deadline_starts_nothing(tmp_path: Path) -> None:
     error = failure(lambda: transport_to("me@host:x", script).read_ref(REF, deadline(0)))
     assert type(error) is DeadlineExceeded
     assert not (tmp_path / "started").exists()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One connection for all sessions
+
+
+def connections(server: SshServer) -> int:
+    return (server.root.parent / "sshd.log").read_text().count("Accepted publickey")
+
+
+def shared_folder(transport: SshTransport) -> Path:
+    assert transport._shared._folder is not None
+    return Path(transport._shared._folder)
+
+
+def test_all_sessions_share_one_connection_which_ends_with_the_transport(ssh_server: SshServer, tmp_path: Path) -> None:
+    repository = create_repository(tmp_path / "mailbox.git")
+    transport = transport_to(ssh_server.url(repository), ssh_server.ssh_command)
+    before = connections(ssh_server)
+    first, objects = one_commit(None, "first")
+    transport.push(REF, None, first, objects, deadline())
+    assert transport.read_ref(REF, deadline()) == first
+    second, objects = one_commit(first, "second")
+    transport_to(f"me@host:{repository}", write_script(tmp_path, HERE)).push(REF, first, second, objects, deadline())
+    assert transport.read_ref(REF, deadline()) == second  # as git reads it once in a session, this is another one
+    run_git("gc", "--quiet", cwd=repository)
+    assert transport.read_ref(REF, deadline()) == second
+    folder = shared_folder(transport)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert connections(ssh_server) == before + 1
+    transport.check_write(REF, deadline())
+    assert transport.login == f"{transport._environment.ssh_command[0]} (publickey)"
+    assert connections(ssh_server) == before + 2
+    transport.close()
+    assert not folder.exists()
+
+
+def test_a_shared_connection_that_died_is_replaced(ssh_server: SshServer, tmp_path: Path) -> None:
+    repository = create_repository(tmp_path / "mailbox.git")
+    transport = transport_to(ssh_server.url(repository), ssh_server.ssh_command)
+    assert transport.read_ref(REF, deadline()) is None
+    folder, before = shared_folder(transport), connections(ssh_server)
+    path = f"{folder}/s"
+    Path(path).rename(f"{folder}/left")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+
+        def answer() -> None:
+            with listener.accept()[0] as asking:
+                asking.sendall(struct.pack(">3I", 8, 1, 4))
+                asking.recv(1024)
+
+        dead = threading.Thread(target=answer)
+        dead.start()
+        first, objects = one_commit(None, "first")
+        transport.push(REF, None, first, objects, deadline())
+        dead.join(10)
+    assert tip(repository) == first
+    assert shared_folder(transport) != folder
+    assert connections(ssh_server) == before + 1
+
+
+def test_a_connection_that_is_refused_is_tried_once(tmp_path: Path) -> None:
+    told = f'case "$*" in *-G*) echo controlmaster false ;; *) echo "$*" >> {tmp_path}/runs; exit 255 ;; esac'
+    transport = transport_to("me@host:x", write_script(tmp_path, told, "ssh"))
+    for runs in (1, 2):
+        assert type(failure(lambda: transport.read_ref(REF, deadline()))) is Unreachable
+        assert transport._shared._folder is None
+        arguments = (tmp_path / "runs").read_text().splitlines()
+        assert len(arguments) == runs
+        shared = r" -o ControlMaster=auto -o ControlPath=/\S+/s -o ControlPersist=60 -o ClearAllForwardings=yes "
+        assert re.search(f"{shared}me@host git-upload-pack", arguments[-1])
+
+
+@pytest.mark.parametrize(
+    ("configuration", "words"),
+    [
+        ("Host example.org\n  ControlMaster auto\n", ()),
+        ("ControlPath ~/.ssh/%C\n", ()),
+        ("", ("-S", "mine")),
+        ("", ("-M",)),
+        ("Nonsense yes\n", ()),
+    ],
+)
+def test_a_user_who_shares_connections_already_keeps_to_that(
+    tmp_path: Path, configuration: str, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "config").write_text(configuration)
+    shared = Multiplexing(NetworkEnvironment.from_environ(os.environ))
+    assert shared.options(["ssh", "-F", str(tmp_path / "config"), *words], ["example.org"]) == []
+    assert not shared.is_begun
+
+
+def test_no_connection_is_shared_at_a_path_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ("x" * 90)).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("x" * 90)))
+    shared = Multiplexing(NetworkEnvironment.from_environ(os.environ))
+    assert shared.options(["ssh", "-F", "/dev/null"], ["example.org"]) == []
+    assert list((tmp_path / ("x" * 90)).iterdir()) == []
