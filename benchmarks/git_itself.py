@@ -13,6 +13,7 @@ from benchmarks import places
 from benchmarks.measure import Comparison, at_most, by_turns, compare, faster, milliseconds, processor_ms
 from benchmarks.places import FAR_S, Mailbox
 from benchmarks.script import QUESTION
+from tests.servers import run_git
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ def local(setting: Setting) -> Iterator[Comparison]:
     with places.local(setting) as place:
         yield from _compared(place, setting, ask=faster(8))
         yield from _processor_times(place, setting)
+        yield _durably(place, setting)
         for limit in (_its_fsyncs, _least_write):
             with Mailbox(place, setting) as mailbox:
                 yield from limit(asking(mailbox.relay()), setting)
@@ -100,6 +102,16 @@ def _processor_times(place: Place, setting: Setting) -> Iterator[Comparison]:
         ):
             figures = by_turns(partial(processor_ms, ours), partial(processor_ms, theirs), setting.runs)
             yield Comparison(f"{what}, {place.name}", against, *figures, unit="ms of the processor")
+
+
+def _durably(place: Place, setting: Setting) -> Comparison:
+    """Compare asking with a script whose git waits for the disk in the clone and in the mailbox, as peer-relay does."""
+    with Mailbox(place, setting) as mailbox:
+        script = mailbox.script()
+        for repository in (mailbox.path, script.clone):
+            run_git("config", "core.fsync", "all", cwd=repository)
+        against = "the same script with `core.fsync=all`"
+        return compare(f"ask, {place.name}", asking(mailbox.relay()), against, script.ask, setting.runs)
 
 
 def _one_new(
