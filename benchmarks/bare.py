@@ -74,10 +74,16 @@ def _chunks(stream: io.BytesIO) -> Iterator[bytes]:
     stream.readline()
 
 
-def pushes(script: Script, target: str, number: int) -> Iterator[list[Request]]:
-    """Prepare so many pushes of one record each, and yield the two requests of each: the listing and the push.
+def pushes(script: Script, target: str, number: int, *, listing: bool) -> Iterator[list[Request]]:
+    """Prepare so many pushes of one record each, and yield the requests of each.
 
     The packs are made by git before the first one is yielded, from what the script would push.
+
+    Args:
+        script: has the clone.
+        target: the path of the mailbox's address.
+        number: how many.
+        listing: ask for the branches before each push.
     """
     commits = script.run(_COMMITS.replace("NUMBER", str(number))).decode().split()
     prepared = []
@@ -86,9 +92,10 @@ def pushes(script: Script, target: str, number: int) -> Iterator[list[Request]]:
         pack = run_git("pack-objects", "--quiet", "--thin", "--revs", "--stdout", cwd=script.clone, data=between)
         command = f"{old} {new} {BRANCH}\0{_CAPABILITIES}".encode()
         body = f"{len(command) + 4:04x}".encode() + command + b"0000" + pack
-        listing = Request("GET", f"{target}/info/refs?service=git-receive-pack", {}, None)
         headers = {"Content-Type": "application/x-git-receive-pack-request"}
-        prepared.append([listing, Request("POST", f"{target}/git-receive-pack", headers, body)])
+        push = Request("POST", f"{target}/git-receive-pack", headers, body)
+        asked = Request("GET", f"{target}/info/refs?service=git-receive-pack", {}, None)
+        prepared.append([asked, push] if listing else [push])
     yield from prepared
 
 

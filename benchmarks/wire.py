@@ -64,9 +64,13 @@ def _looks(setting: Setting, delay_s: float | None) -> Iterator[Comparison]:
 
 
 def _asks(setting: Setting) -> Iterator[Comparison]:
+    with places.http(setting, 0.0) as open_way, Mailbox(open_way, setting) as recorded:
+        ask = asking(recorded.relay())
+        ask()
+        listing = any(each.method == "GET" for each in bare.requests_in(_traffic(open_way, ask).sent))
     with places.http(setting) as place, Mailbox(place, setting) as mailbox:
         split = urlsplit(mailbox.url)
-        prepared = bare.pushes(mailbox.script(), split.path, setting.runs + WARM_UPS)
+        prepared = bare.pushes(mailbox.script(), split.path, setting.runs + WARM_UPS, listing=listing)
         first = next(prepared)
 
         def push() -> None:
