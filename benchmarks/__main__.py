@@ -104,7 +104,6 @@ def _number(text: str) -> int:
 def _measured(names: Sequence[str], runs: int, *, quick: bool) -> Iterator[list[report.Row]]:
     """Yield the rows of each group; one whose server is missing is left out, whole, and why is said."""
     measured = report.Circumstances.now()
-    CACHE.mkdir(exist_ok=True)
     with closing(Servers()) as servers:
         for name in names:
             with tempfile.TemporaryDirectory(prefix="peer-relay-bench-") as folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,8 @@ def test_a_goal_says_what_it_is_and_whether_it_is_met(goal: Goal, text: str, goo
     assert (goal.text, goal.met(good), goal.met(bad)) == (text, True, False)
 
 
-def test_each_pair_is_measured_in_the_other_order_than_the_one_before_it() -> None:
+def test_each_pair_is_measured_in_the_other_order_than_the_one_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gc, "collect", int)  # takes long where there is as much to look through as here
     order: list[str] = []
     counts = itertools.count()
 

@@ -9,9 +9,13 @@ import pytest
 from benchmarks.__main__ import GROUPS, PAGE, RUNS, main
 from benchmarks.measure import Comparison, faster
 from benchmarks.report import BEGIN, END, Circumstances, Row, from_json, merged, publish, replaced, to_json, to_markdown
+from benchmarks.setting import MISSING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from benchmarks.setting import Setting
 
 TODAY, BEFORE = (Circumstances(date, "2.39.5", "3.11.7", "Linux") for date in ("2026-12-01", "2026-11-24"))
 
@@ -90,3 +94,24 @@ def test_a_group_that_does_not_exist_is_named(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit):
         main(["--only", "local,nowhere"])
     assert "no such group: nowhere" in capsys.readouterr().err
+
+
+def test_what_is_measured_is_printed_and_a_group_without_its_server_is_left_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def counted(setting: Setting) -> Iterator[Comparison]:
+        yield Comparison("ask", "a script", [1.0] * setting.runs, [2.0] * setting.runs, "requests")
+
+    def served(setting: Setting) -> Iterator[Comparison]:
+        raise MISSING("sshd is not installed")
+        yield
+
+    monkeypatch.setitem(GROUPS, "counted", counted)
+    monkeypatch.setitem(GROUPS, "served", served)
+    main(["--only", "served,counted", "--runs", "4", "--json", str(tmp_path / "found.json")])
+    rows = from_json((tmp_path / "found.json").read_text())
+    assert [(each.group, each.ratio, each.runs) for each in rows] == [("counted", 0.5, 4)]
+    assert capsys.readouterr() == (
+        to_markdown(rows) + "\n",
+        "served: left out, because sshd is not installed.\ncounted: ask, against a script: 0.5\n",
+    )
