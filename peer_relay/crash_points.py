@@ -31,7 +31,7 @@ class CrashPoint(Enum):
     BUILT = "its blob, trees and commit are built, in memory only"
 
     # A mailbox at a path.
-    OBJECT_WRITTEN = "one of the objects is in the repository, under a temporary name"
+    OBJECT_WRITTEN = "an object, or a pack of them, is in a repository, under a temporary name"
     OBJECTS_DURABLE = "all objects are in the repository and on its disk, and no branch points to them"
     BRANCH_WRITTEN = "the branch's new value is on the disk, in a file that nobody looks at"
     BRANCH_LOCKED = "the branch's lock is taken"

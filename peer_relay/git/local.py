@@ -56,7 +56,6 @@ from peer_relay.git.connected import are_in_line, is_complete
 from peer_relay.git.opening import Opening, Parts
 from peer_relay.git.outcomes import CONFLICT_ADVICE, FULL_ADVICE, MISSING_OBJECTS
 from peer_relay.git.packfile import DAMAGE
-from peer_relay.git.packs import write_loose
 from peer_relay.git.transport import FetchReply
 from peer_relay.git.upkeep import Upkeep
 
@@ -133,10 +132,10 @@ class LocalTransport:
             self._check(deadline)
             if self._is_done(repo, ref, expected, new):
                 return
-            write_loose(repo.object_store, objects, durable=True)
-            self._refuse_gap(expected, new, objects, deadline)
-            reached(CrashPoint.OBJECTS_DURABLE)
-            self._swap(repo, ref, expected, new, deadline)
+            with self._upkeep.put(repo, objects):
+                self._refuse_gap(expected, new, objects, deadline)
+                reached(CrashPoint.OBJECTS_DURABLE)
+                self._swap(repo, ref, expected, new, deadline)
             self._upkeep.after_push(repo, deadline)
 
     def check_write(self, ref: bytes, deadline: Deadline) -> None:

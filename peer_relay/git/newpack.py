@@ -6,6 +6,8 @@
 3. Packs made here have names that git and its relatives take for any pack's, and that end in `MARK`: what does not is
    somebody else's, and is never touched.
 4. Two packs of the same name have the same content.
+5. A pack that a push brings has a `.keep` file beside it until the branch points to it, as those of git have: `git
+   repack -a -d` drops what no branch needs, but only from packs that nobody keeps.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import os
 import re
 import secrets
 import zlib
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -23,10 +25,11 @@ from dulwich.file import adjust_shared_perm
 from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.pack import REF_DELTA, pack_header_chunks, pack_object_header, write_pack_index
 
+from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.disk import sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dulwich.object_store import DiskObjectStore
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 MARK = b"peer".hex()
 OUR_PACK = re.compile(rf"pack-[0-9a-f]{{32}}{MARK}")
+OUR_KEEP = re.compile(rf"{OUR_PACK.pattern}\.keep")
 OUR_TEMPORARY = re.compile(r"tmp_pack_[0-9a-f]{16}\.(pack|idx)")
 
 # Windows neither replaces nor removes a read-only file.
@@ -78,23 +82,65 @@ def write_pack(store: DiskObjectStore, entries: Sequence[Packed], *, durable: bo
     Raises:
         OSError: the store cannot be written. Nothing is left behind.
     """
-    header, offsets = b"".join(pack_header_chunks(len(entries))), dict[bytes, int]()
-    position = len(header)
+    spelt = _spell(entries)
+    _write(store, spelt, durable=durable)
+    return spelt.name
+
+
+@contextmanager
+def pushed_pack(store: DiskObjectStore, entries: Sequence[Packed]) -> Iterator[None]:
+    """Make a durable pack that no repacking drops before the context ends (5).
+
+    Args:
+        store: as for `write_pack`.
+        entries: the same.
+
+    Raises:
+        OSError: the store cannot be written. Nothing is left behind.
+    """
+    spelt = _spell(entries)
+    keep = f"{store.pack_dir}/{spelt.name}.keep"
+    os.close(os.open(keep, os.O_WRONLY | os.O_CREAT, 0o600))
+    try:
+        adjust_shared_perm(keep, store.shared_perm)
+        _write(store, spelt, durable=True)
+        yield
+    finally:
+        with suppress(OSError):
+            os.unlink(keep)
+
+
+class _Spelt(NamedTuple):
+    """A pack: its bytes but for the checksum, that checksum, and the rows of its index."""
+
+    body: bytes
+    checksum: bytes
+    rows: list[tuple[bytes, int, int | None]]
+
+    @property
+    def name(self) -> str:
+        return f"pack-{self.checksum.hex()[: -len(MARK)]}{MARK}"
+
+
+def _spell(entries: Sequence[Packed]) -> _Spelt:
+    header = b"".join(pack_header_chunks(len(entries)))
+    position, rows = len(header), list[tuple[bytes, int, int | None]]()
     for each in entries:
-        offsets[each.name] = position
+        rows.append((each.name, position, zlib.crc32(each.data)))
         position += len(each.data)
     body = b"".join([header, *(each.data for each in entries)])
-    digest = hashlib.sha1(body, usedforsecurity=False)
-    name = f"pack-{digest.hexdigest()[: -len(MARK)]}{MARK}"
+    return _Spelt(body, hashlib.sha1(body, usedforsecurity=False).digest(), sorted(rows))
+
+
+def _write(store: DiskObjectStore, spelt: _Spelt, *, durable: bool) -> None:
     with ExitStack() as leftovers:
         pack, index = (temporary_in(store, suffix, leftovers) for suffix in (".pack", ".idx"))
         with create(pack) as file:
-            file.write(body + digest.digest())
-        rows = sorted((each.name, offsets[each.name], zlib.crc32(each.data)) for each in entries)
+            file.write(spelt.body + spelt.checksum)
+        reached(CrashPoint.OBJECT_WRITTEN)
         with create(index) as file:
-            write_pack_index(file, rows, digest.digest(), version=2)
-        put_in_place(store, {".pack": pack, ".idx": index}, name, durable=durable)
-    return name
+            write_pack_index(file, spelt.rows, spelt.checksum, version=2)
+        put_in_place(store, {".pack": pack, ".idx": index}, spelt.name, durable=durable)
 
 
 def temporary_in(store: DiskObjectStore, suffix: str, leftovers: ExitStack) -> Path:

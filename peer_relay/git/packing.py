@@ -30,7 +30,7 @@ from dulwich.pack import load_pack_index
 from peer_relay.deadline import Deadline
 from peer_relay.git.deltas import tree_deltas
 from peer_relay.git.merging import merge, mergeable
-from peer_relay.git.newpack import OUR_PACK, OUR_TEMPORARY, packed, write_pack
+from peer_relay.git.newpack import OUR_KEEP, OUR_PACK, OUR_TEMPORARY, packed, write_pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +125,7 @@ def sweep(store: DiskObjectStore, older_than_s: float) -> None:
     """
     folder = Path(store.pack_dir)
     left = [Path(store.path, name) for name in os.listdir(store.path) if _OUR_LOOSE.fullmatch(name)]
-    left += [folder / name for name in os.listdir(folder) if OUR_TEMPORARY.fullmatch(name)]
+    left += [folder / name for name in os.listdir(folder) if OUR_TEMPORARY.fullmatch(name) or OUR_KEEP.fullmatch(name)]
     # Of a pack the index comes last and goes first, so a pack that has none is not one yet, or not one any more.
     left += [
         path

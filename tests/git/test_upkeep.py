@@ -12,7 +12,9 @@ import pytest
 from dulwich.objects import ObjectID
 from dulwich.repo import Repo
 
-from peer_relay.git import merging, packing, upkeep
+from peer_relay import crash_points
+from peer_relay.crash_points import CrashPoint
+from peer_relay.git import merging, newpack, packing, upkeep
 from peer_relay.git.collect import Collector
 from peer_relay.git.packfile import scan_pack
 from peer_relay.git.packs import FIRST_FETCH
@@ -36,6 +38,7 @@ def mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(merging, "_SMALLEST_LEVEL", 16)
     monkeypatch.setattr(packing, "_SLICE_S", 60.0)
     monkeypatch.setattr(upkeep, "_SETTLED_S", 0.0)
+    monkeypatch.setattr(upkeep, "_TURN", 1)
     return create_repository(tmp_path / "mailbox.git")
 
 
@@ -137,11 +140,12 @@ def test_leftovers_of_killed_writers_go_and_files_of_others_stay(mailbox: Path) 
     opened = transport(mailbox)
     write(opened, STEPS[:20])
     left, other = mailbox / "objects" / f"tmp_obj_{'a' * 16}", mailbox / "objects" / "pack" / "tmp_pack_XyZ123"
-    for path in (left, other):
+    keep = mailbox / "objects" / "pack" / f"pack-{'a' * 32}{newpack.MARK}.keep"
+    for path in (left, keep, other):
         path.touch()
         os.utime(path, (time.time() - 7_200,) * 2)
     write(opened, STEPS[20:40], STEPS[19].name)
-    assert (left.exists(), other.exists()) == (False, True)
+    assert (left.exists(), keep.exists(), other.exists()) == (False, False, True)
 
 
 def test_objects_are_on_the_disk_in_a_pack_before_their_own_files_go(
@@ -167,6 +171,46 @@ def test_objects_are_on_the_disk_in_a_pack_before_their_own_files_go(
         patch.setattr(Path, "unlink", unlinked)
         assert packing.tend(repo.object_store, durable=True)
     assert [each for each in seen if each != "tidied"] == ["sync .pack", "sync .idx", "sync ", *["gone"] * 16]
+
+
+def test_a_large_push_is_one_pack_with_three_fsyncs_that_no_repacking_drops(
+    mailbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, kept, real = list[int](), list[str](), os.fsync
+
+    def repack(point: CrashPoint) -> None:
+        if point is CrashPoint.OBJECTS_DURABLE:
+            synced.append(len(synced))
+            kept.extend(path.suffix for path in (mailbox / "objects/pack").iterdir())
+            run_git("repack", "-q", "-a", "-d", cwd=mailbox)
+
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(descriptor) or real(descriptor))
+    crash_points.arm(repack)
+    try:
+        push(mailbox, STEPS)
+    finally:
+        crash_points.arm(None)
+    assert synced[3] == 3
+    assert sorted(kept) == [".idx", ".keep", ".pack"]
+    assert (loose(mailbox), list(mailbox.rglob("*.keep"))) == (0, [])
+    run_git("fsck", "--strict", cwd=mailbox)
+    assert transport(mailbox).read_ref(REF, deadline()) == STEPS[-1].name
+
+
+def test_a_large_push_is_no_pack_where_packs_would_pile_up(mailbox: Path) -> None:
+    run_git("config", "gc.auto", "0", cwd=mailbox)
+    push(mailbox, STEPS)
+    assert (packed(mailbox), loose(mailbox)) == (0, len({each.id for step in STEPS for each in step.objects}))
+
+
+def test_what_else_there_is_to_pack_is_looked_at_with_the_first_push_of_a_process_and_every_eighth_after_it(
+    mailbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = list[bool]()
+    monkeypatch.setattr(upkeep, "_TURN", 8)
+    monkeypatch.setattr(upkeep, "is_due", lambda _: looks.append(True))
+    write(transport(mailbox), STEPS[:30])
+    assert len(looks) == 2
 
 
 def test_packs_of_a_shared_mailbox_can_be_read_by_its_group(tmp_path: Path, mailbox: Path) -> None:
