@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import itertools
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import WARM_UPS, Comparison, at_most, by_turns, milliseconds
+from benchmarks.measure import PROCESSOR, WARM_UPS, Comparison, at_most, by_turns, milliseconds, processor_ms
 from benchmarks.peak import peak_of
 from benchmarks.processes import environment_of
 from benchmarks.rooms import ANSWER, GROWN, OLD, QUESTION, SOURCES, YOUNG, cached_room, copied
@@ -22,7 +23,7 @@ from peer_relay.config import RelayConfig
 from tests.independent import TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from benchmarks.setting import Setting
@@ -51,30 +52,36 @@ def _compared(where: str, sizes: tuple[int, int], remotes: list[str], setting: S
     with contextlib.ExitStack() as opened:
         for side in sides:
             opened.enter_context(contextlib.closing(side))
-        for what, figures in _rounds(sides, setting.runs).items():
-            yield Comparison(f"{what} at {old:,} exchanges, {where}", against, *figures, goal=GOAL)
+        for (what, unit), figures in _rounds(sides, setting.runs).items():
+            if unit != PROCESSOR or where == "local":
+                yield Comparison(f"{what} at {old:,} exchanges, {where}", against, *figures, unit, GOAL)
         for command, peak in (("answer", _Side.peak_of_answering), ("questions", _Side.peak_of_a_first_look)):
             figures = by_turns(partial(peak, sides[0]), partial(peak, sides[1]), setting.runs)
             what = f"memory of `peer-relay {command}` at {old:,} exchanges, {where}"
             yield Comparison(what, against, *figures, unit="MiB", goal=GOAL)
 
 
-def _rounds(sides: list[_Side], runs: int) -> dict[str, tuple[list[float], list[float]]]:
-    """Do every act in both rooms by turns, each time in another one first; return the times by act."""
-    figures: dict[str, tuple[list[float], list[float]]] = {}
+def _rounds(sides: list[_Side], runs: int) -> dict[tuple[str, str], tuple[list[float], list[float]]]:
+    """Do every act in both rooms by turns, each time in another one first; return the times by act and unit."""
+    figures: dict[tuple[str, str], tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
     gc.disable()
     try:
         for run in range(-WARM_UPS, runs):
             for what, act in _Side.ACTS.items():
-                found = figures.setdefault(what, ([], []))
                 for place in (0, 1) if run % 2 else (1, 0):
-                    taken = milliseconds(lambda place=place, act=act: act(sides[place]))
-                    if run >= 0:
-                        found[place].append(taken)
+                    for unit, figure in _times(partial(act, sides[place])).items():
+                        if run >= 0:
+                            figures[what, unit][place].append(figure)
             gc.collect()
     finally:
         gc.enable()
     return figures
+
+
+def _times(act: Callable[[], object]) -> dict[str, float]:
+    taken: list[float] = []
+    processor = processor_ms(lambda: taken.append(milliseconds(act)))
+    return {"ms": taken[0], PROCESSOR: processor}
 
 
 @dataclass

@@ -10,9 +10,10 @@ import contextlib
 import itertools
 import os
 import subprocess
+from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import Comparison, at_most, compare
+from benchmarks.measure import PROCESSOR, Comparison, at_most, by_turns, compare, processor_ms
 from benchmarks.processes import PEER_RELAY, environment_of
 from benchmarks.rooms import GROWN, OLD, cached_room, copied
 from peer_relay import app
@@ -39,6 +40,8 @@ def first_look(setting: Setting) -> Iterator[Comparison]:
     found = compare(what, local.ours, "`git clone --depth 1`", local.git, setting.runs)
     yield found
     yield Comparison(what, f"{LIMIT_MS} ms", found.ours, [LIMIT_MS] * len(found.ours), goal=at_most(1))
+    times = by_turns(partial(processor_ms, local.ours), partial(processor_ms, local.git), setting.runs)
+    yield Comparison(what, "`git clone --depth 1`", *times, unit=PROCESSOR)
     yield compare(f"`peer-relay questions`, {what}", local.program, "`git clone --depth 1`", local.git, setting.runs)
     server = setting.servers.http()
     room.rename(server.root / "first-look.git")

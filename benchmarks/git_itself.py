@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 from benchmarks import places
-from benchmarks.measure import Comparison, at_most, by_turns, compare, faster, milliseconds, processor_ms
+from benchmarks.measure import PROCESSOR, Comparison, at_most, by_turns, compare, faster, milliseconds, processor_ms
 from benchmarks.places import FAR_S, Mailbox
 from benchmarks.script import QUESTION
 from tests.servers import run_git
@@ -101,7 +101,7 @@ def _processor_times(place: Place, setting: Setting) -> Iterator[Comparison]:
             ("look, nothing new", relay.questions, FETCH, script.poll),
         ):
             figures = by_turns(partial(processor_ms, ours), partial(processor_ms, theirs), setting.runs)
-            yield Comparison(f"{what}, {place.name}", against, *figures, unit="ms of the processor")
+            yield Comparison(f"{what}, {place.name}", against, *figures, unit=PROCESSOR)
 
 
 def _durably(place: Place, setting: Setting) -> Comparison:

@@ -7,9 +7,10 @@ import itertools
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import WARM_UPS, Comparison, at_most, by_turns, compare
+from benchmarks.measure import PROCESSOR, WARM_UPS, Comparison, at_most, by_turns, compare, processor_ms
 from benchmarks.processes import PEER_RELAY, Server, clean_environment, environment_of
 from benchmarks.rooms import GROWN, QUESTION, cached_room
 from peer_relay import app
@@ -51,6 +52,8 @@ def serving(setting: Setting) -> Iterator[Comparison]:
         (f"start to a first check_questions, {known}", _Start(grown, LOOK), "the bare SDK", _Start(None, "look"), None),
     ):
         yield Comparison(what, against, *by_turns(ours, theirs, setting.runs), goal=goal)
+        times = by_turns(partial(processor_ms, ours), partial(processor_ms, theirs), setting.runs)
+        yield Comparison(f"{what}, and the end", against, *times, unit=PROCESSOR)
     with Server(OURS, environment_of(empty)) as server, Server(BARE, clean_environment()) as sdk:
         look, nothing = (lambda: server.call(LOOK)), (lambda: sdk.call("look"))
         yield compare("check_questions, nothing new, local", look, "a call of the bare SDK", nothing, setting.runs)
