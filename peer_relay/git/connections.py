@@ -42,7 +42,7 @@ class Connections:
 
     Attributes:
         known: the answers that the operation that goes on need not ask for, by request.
-        was_answered: whether the server answered anything in it.
+        was_answered: whether git answered the last request in it, or anybody did if that was about a push.
     """
 
     def __init__(self, remote: Remote, environment: NetworkEnvironment) -> None:

@@ -7,8 +7,8 @@
 3. The deadline holds on every step (`watch`), and what comes is counted while it is read.
 4. What the server said of itself is not asked again while it is remembered (`remembered`): a poll is one request then,
    and so is a push, which names the commit that it expects. Whatever was refused that way is forgotten and done once
-   more in full, so that every error is the one of a whole conversation; for want of an answer nothing is repeated. I5
-   leans on the server alone in such a push, which compares under its own lock.
+   more in full, so that every error is the one of a whole conversation. Nothing is repeated for want of an answer, nor
+   where http itself refuses to read. I5 leans on the server alone in such a push, which compares under its own lock.
 5. A login is in one header of a request and nowhere else: in no address, `repr`, log or message (I10).
 """
 
@@ -19,6 +19,7 @@ import io
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -236,7 +237,7 @@ class _Client(AbstractHttpGitClient):
         while True:
             self.finish_reply()
             self._response = response = self._send(url, headers, data)
-            self._connections.was_answered = True
+            self._connections.was_answered = response.status == HTTPStatus.OK or url.endswith(_PUSH)
             if response.status != 401:
                 return response
             self._operation.sent = False
