@@ -11,6 +11,7 @@ This module knows the bytes of commits and nothing of object stores; object ids 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import re
@@ -158,8 +159,9 @@ def commit_id(raw: bytes) -> str:
     return hashlib.sha1(b"commit %d\0" % len(raw) + raw, usedforsecurity=False).hexdigest()
 
 
+@functools.lru_cache(4)
 def take_apart(raw: bytes) -> ParsedCommit:
-    """Take a commit apart.
+    """Take a commit apart; the one before was mostly taken apart just now.
 
     Args:
         raw: the content of the object, without git's header.

@@ -73,4 +73,4 @@ def is_complete(repo: Repo, tip: bytes, known: bytes | None, remote: str, tick: 
 def _is_there_since(repo: Repo, start: bytes | None, tip: bytes, remote: str, tick: Callable[[], None]) -> bool:
     with Collector(repo, remote, tick) as collector:
         collector.collect(ObjectID(tip), FetchRequest(b"", have=start, max_bytes=_NO_LIMIT))
-        return all(name in repo.object_store for name in collector.names)
+        return collector.are_all_there()

@@ -45,7 +45,7 @@ def draft_room(draft: Draft, room: Room, mac_key: bytes) -> str:
     return draft.add("commit", build(tree, None, room_message(room), mac_key))
 
 
-def draft_step(draft: Draft, tip: str, step: Step, mac_key: bytes) -> str:
+def draft_step(draft: Draft, tip: str, step: Step, mac_key: bytes, blob: str | None = None) -> str:
     """Add the commit of one step, with everything it needs, to a draft and return its id.
 
     Args:
@@ -53,13 +53,14 @@ def draft_step(draft: Draft, tip: str, step: Step, mac_key: bytes) -> str:
         tip: the commit that the new one follows.
         step: what it does; whether it may is the ledger's business.
         mac_key: the room's.
+        blob: the id of the record's canonical bytes, if they are known to be in the source.
     """
     parent = take_apart(draft.raw("commit", tip))
     if isinstance(step, Archive):
         tree = without_files(draft, parent.tree, map(path_for, step.places)) or ""
         message = archive_message(parent.message.stamp)
     else:
-        blob = draft.add("blob", canonical_bytes(step.record))
+        blob = blob or draft.add("blob", canonical_bytes(step.record))
         tree = with_file(draft, parent.tree, path_for(step.place), blob)
         message = _message(step)
     return draft.add("commit", build(tree, tip, message, mac_key))
@@ -71,17 +72,21 @@ def _message(step: Add) -> Message:
     return answer_message(step.record, step.author)
 
 
-def read_record(source: Draft, tree: str, place: Place, room_id: str, find: Finder = find_file) -> Question | Answer:
+def read_record(source: Draft, tree: str, place: Place, room_id: str) -> Question | Answer:
     """Return the record at a place of a tree.
 
     Raises:
         ValueError: there is none, or it says other things than its place.
         InvalidRecord: it is not canonical or breaks a rule.
     """
+    return _record(source, _blob_at(source, tree, place, find_file), place, room_id)
+
+
+def _blob_at(source: Draft, tree: str, place: Place, find: Finder) -> str:
     blob = find(source, tree, path_for(place))
     if blob is None:
         raise ValueError(f"it does not hold the {place.kind.value} that it names")
-    return _record(source, blob, place, room_id)
+    return blob
 
 
 def _record(source: Source, blob: str, place: Place, room_id: str) -> Question | Answer:
@@ -254,19 +259,22 @@ class Examiner:
             return self._follow(draft, commit, known, find_file)
 
     def _follow(self, draft: Draft, commit: ParsedCommit, known: Snapshot, find: Finder) -> tuple[Step, Ledger]:
-        step = self._step(draft, commit, known.ledger, find)
+        step, blob = self._step(draft, commit, known.ledger, find)
         ledger = known.ledger.apply(step)
-        self._expect(draft, commit, draft_step(draft, known.tip, step, self.keys.mac_key))
+        self._expect(draft, commit, draft_step(draft, known.tip, step, self.keys.mac_key, blob))
         return step, ledger
 
-    def _step(self, draft: Draft, commit: ParsedCommit, ledger: Ledger, find: Finder) -> Step:
+    def _step(
+        self, draft: Draft, commit: ParsedCommit, ledger: Ledger, find: Finder
+    ) -> tuple[Add, str] | tuple[Archive, None]:
+        """Return what a commit says that it does, and the blob of the record that it adds."""
         if commit.message.question_id is None:
             if commit.message != archive_message(commit.message.stamp):
                 raise ValueError("it is none of the commits that a room consists of")
-            return ledger.archive()
+            return ledger.archive(), None
         place = _place(commit, ledger.room)
-        record = read_record(draft, commit.tree, place, self.keys.room_id, find)
-        return Add(place, record, commit.message.stamp.peer)
+        blob = _blob_at(draft, commit.tree, place, find)
+        return Add(place, _record(draft, blob, place, self.keys.room_id), commit.message.stamp.peer), blob
 
     def _expect(self, draft: Draft, commit: ParsedCommit, rebuilt: str) -> None:
         """Compare with what this program would have written, and say what differs."""

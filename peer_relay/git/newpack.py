@@ -52,7 +52,7 @@ class Packed(NamedTuple):
     data: bytes
 
 
-def packed(name: bytes, kind: int, content: bytes, delta: Delta | None = None) -> Packed:
+def packed(name: bytes, kind: int, content: bytes, delta: Delta | None = None, level: int = -1) -> Packed:
     """Return how an object stands in a pack, whole or as a difference.
 
     Args:
@@ -60,12 +60,13 @@ def packed(name: bytes, kind: int, content: bytes, delta: Delta | None = None) -
         kind: the pack format's number of its type.
         content: the object's.
         delta: stands for the content if it is not None.
+        level: how hard to compress, 1 to 9; -1 is zlib's own choice.
     """
     if delta is None:
         header = pack_object_header(kind, None, len(content), DEFAULT_OBJECT_FORMAT)
-        return Packed(name, bytes(header) + zlib.compress(content))
+        return Packed(name, bytes(header) + zlib.compress(content, level))
     header = pack_object_header(REF_DELTA, delta.base, len(delta.instructions), DEFAULT_OBJECT_FORMAT)
-    return Packed(name, bytes(header) + zlib.compress(delta.instructions))
+    return Packed(name, bytes(header) + zlib.compress(delta.instructions, level))
 
 
 def write_pack(store: DiskObjectStore, entries: Sequence[Packed], *, durable: bool) -> str:

@@ -1,7 +1,7 @@
 """A clone while it is in use: objects are read from it and put into it.
 
-What was written lately is in files of its own. Whoever only reads and writes those needs no `Repo`, which takes longer
-to open than they take to read; it is opened when something else is asked for.
+Objects are read from their files (`objects`). Whoever only does that, or puts some in, needs no `Repo`, which takes
+longer to open than they take to read; it is opened when something else is asked for.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from dulwich.object_store import DiskObjectStore
-from dulwich.objects import ObjectID
 
 from peer_relay import disk
 from peer_relay.crash_points import CrashPoint, reached
-from peer_relay.errors import DamagedClone, StateUnusable
-from peer_relay.git.careful import UNREADABLE, let_go, repository, unpacked
-from peer_relay.git.packs import ingest, write_loose
+from peer_relay.errors import DamagedClone, MalformedPack, StateUnusable, TooLarge
+from peer_relay.git.careful import UNREADABLE, let_go, repository
+from peer_relay.git.objects import Objects
+from peer_relay.git.packs import FIRST_FETCH, ingest, write_loose
 from peer_relay.git.trees import object_id
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ LOST = "refs/peer-relay/lost"
 """Where a clone keeps the commits that the branch lost."""
 
 _MISSING = (FileNotFoundError, NotADirectoryError)
+_UNREADABLE: tuple[type[Exception], ...] = (*UNREADABLE, TooLarge, MalformedPack)
 _KINDS = {1: "commit", 2: "tree", 3: "blob"}
 
 
@@ -55,10 +56,13 @@ class OpenClone:
         self._remote = remote
         self._path = path
         self._objects = f"{path}/objects"
+        self._source = Objects([self._objects], remote, FIRST_FETCH.max_object_bytes)
         self._opened: Repo | None = None
 
     def close(self) -> None:
         """Close what was opened. Where a failure still holds a piece of a mapped pack, the pack goes with it."""
+        with contextlib.suppress(BufferError):
+            self._source.close()
         if self._opened is not None:
             with contextlib.suppress(BufferError):
                 self._opened.close()
@@ -82,8 +86,9 @@ class OpenClone:
             ValueError: it is of another kind.
         """
         try:
-            found, content = self._read(object_id_)
-        except UNREADABLE as error:
+            number, content = self._source.read(bytes.fromhex(object_id_))
+            found = _KINDS[number]
+        except _UNREADABLE as error:
             raise self._unreadable(f"{kind} {object_id_[:12]} cannot be read", error) from let_go(error)
         if object_id(found, content) != object_id_:
             raise DamagedClone(reason=f"{kind} {object_id_[:12]} is not what its id says")
@@ -102,7 +107,7 @@ class OpenClone:
             with contextlib.suppress(*_MISSING):
                 os.stat(self._loose(commit))
                 return True
-            return self.repo().object_store.contains_packed(ObjectID(commit.encode("ascii")))
+            return self._source.packs_contain(bytes.fromhex(commit))
         except UNREADABLE as error:
             raise self._unreadable("its objects cannot be listed", error) from let_go(error)
 
@@ -152,17 +157,6 @@ class OpenClone:
         if self.has(commit):
             path = self._path / LOST / commit
             disk.write_atomically(path, f"{commit}\n".encode("ascii"), durable=False)
-
-    def _read(self, object_id_: str) -> tuple[str, bytes]:
-        """Return an object's kind and content.
-
-        Loose ones are read here and not by dulwich, which parses them and so cannot read what is malformed.
-        """
-        with contextlib.suppress(*_MISSING):
-            header, _, content = unpacked(self._loose(object_id_)).partition(b"\0")
-            return header.split(b" ")[0].decode("ascii"), content
-        number, content = self.repo().object_store.get_raw(ObjectID(object_id_.encode("ascii")))
-        return _KINDS[number], content
 
     def _unreadable(self, what: str, error: Exception) -> DamagedClone | StateUnusable:
         """Return the error for what cannot be read.

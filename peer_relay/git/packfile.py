@@ -17,7 +17,7 @@ import struct
 import zlib
 from array import array
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 from dulwich.errors import ApplyDeltaError, ChecksumMismatch, FileFormatException, ObjectMissing, WrongObjectException
@@ -56,7 +56,9 @@ _HEADER_BYTES = 12
 _CHUNK_BYTES = 16 << 10
 # Enough for the two sizes at the beginning of a delta, of ten bytes each at most.
 _HEAD_BYTES = 20
-_WHOLE_KINDS = (1, 2, 3, 4)
+_WORDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
+# By how much what cannot be compressed grows, of a small object.
+_OVERHEAD_BYTES = 64
 _OFFSET_DELTA = 6
 _NAMED_DELTA = 7
 
@@ -85,6 +87,21 @@ class Entry:
     kind: int
     size: int
     base: int | bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a pack holds, in the order in which it stands there.
+
+    Attributes:
+        offsets: where each entry begins.
+        whole: the 20-byte name and the kind of each object that is not a delta, by where it begins.
+        deltas: the base of each delta, as `Entry.base` gives it, by where it begins.
+    """
+
+    offsets: array[int] = field(default_factory=lambda: array("Q"))
+    whole: dict[int, tuple[bytes, int]] = field(default_factory=dict)
+    deltas: dict[int, int | bytes] = field(default_factory=dict)
 
 
 class PackReader:
@@ -133,48 +150,60 @@ class PackReader:
             return Entry(offset, kind, size, self._base_offset(offset))
         if kind == _NAMED_DELTA:
             return Entry(offset, kind, size, bytes(self._byte() for _ in range(HASH_BYTES)))
-        if kind not in _WHOLE_KINDS:
+        if kind not in _WORDS:
             raise self._damaged("an object is of no known kind")
         return Entry(offset, kind, size, None)
 
-    def built_size(self, entry: Entry, *, skip_rest: bool = False) -> int:
-        """Return the size in bytes of the object that an entry builds, reading on from behind its header.
+    def built(self, entry: Entry) -> tuple[int, bytes]:
+        """Read on from behind an entry's header, and return what can be said of the object that it builds.
 
         Args:
             entry: what `entry` just returned.
-            skip_rest: read no more than is needed to know the size; only `seek` may follow.
+
+        Returns:
+            Its size in bytes, and its 20-byte name, which is empty for a delta.
 
         Raises:
             MalformedPack: the entry does not inflate to the size in its header.
         """
-        if entry.base is None and skip_rest:
-            return entry.size
         head, length = b"", 0
-        for piece in self._inflate():
-            head += piece[: _HEAD_BYTES - len(head)]
+        kind = _WORDS.get(entry.kind, b"")
+        digest = hashlib.sha1(b"%s %d\0" % (kind, entry.size), usedforsecurity=False)
+        for piece in self._inflate(entry.size):
+            if len(head) < _HEAD_BYTES:
+                head += piece[: _HEAD_BYTES - len(head)]
+            digest.update(piece)
             length += len(piece)
             if length > entry.size:
                 break
-            if skip_rest and len(head) == _HEAD_BYTES:
-                return self._delta_result_size(head)
         if length != entry.size:
             raise self._damaged("an object does not have the size that it declares")
-        return entry.size if entry.base is None else self._delta_result_size(head)
+        return (self._delta_result_size(head), b"") if entry.base is not None else (entry.size, digest.digest())
 
-    def _inflate(self) -> Iterator[bytes]:
-        """Give the inflated bytes in small pieces, and leave the position behind the compressed ones."""
-        inflater = zlib.decompressobj()
-        while not inflater.eof:
+    def content(self, entry: Entry) -> bytes:
+        """Read on from behind an entry's header, and return what it inflates to; for one that `built` has seen."""
+        return b"".join(self._inflate(entry.size))
+
+    def _inflate(self, size: int) -> Iterator[bytes]:
+        """Give the inflated bytes in small pieces, and leave the position behind the compressed ones.
+
+        Args:
+            size: how many there should be, which tells how much to offer at once: it is copied.
+        """
+        inflater, offered = zlib.decompressobj(), size + _OVERHEAD_BYTES
+        while True:
+            taken = self._buffer[self._position : self._position + offered]
             try:
-                piece = inflater.decompress(self._buffer[self._position :], _CHUNK_BYTES)
+                piece = inflater.decompress(taken, _CHUNK_BYTES)
             except zlib.error as error:
                 raise self._damaged("an object cannot be inflated") from error
             # What is left over is in one of the two, and at the end of the stream sometimes in both.
-            left = max(len(inflater.unconsumed_tail), len(inflater.unused_data))
-            self._position = len(self._buffer) - left
+            self._position += len(taken) - max(len(inflater.unconsumed_tail), len(inflater.unused_data))
             if piece:
                 yield piece
-            elif not inflater.eof:
+            if inflater.eof:
+                return
+            if not piece and self._position == len(self._buffer):
                 self._fill()
 
     def _delta_result_size(self, delta: bytes) -> int:
@@ -216,7 +245,7 @@ class PackReader:
         return MalformedPack(remote=self._remote, reason=reason)
 
 
-def scan_pack(file: BinaryIO, limits: PackLimits, *, remote: str) -> int:
+def scan_pack(file: BinaryIO, limits: PackLimits, *, remote: str) -> Seen:
     """Check a pack's form and its objects' sizes without building any of them.
 
     Args:
@@ -225,7 +254,7 @@ def scan_pack(file: BinaryIO, limits: PackLimits, *, remote: str) -> int:
         remote: where it came from, as errors name it.
 
     Returns:
-        The number of its objects.
+        What it holds.
 
     Raises:
         TooLarge: it holds more than the limits allow.
@@ -236,21 +265,25 @@ def scan_pack(file: BinaryIO, limits: PackLimits, *, remote: str) -> int:
     if count > limits.max_objects:
         raise TooLarge(remote=remote, reason=f"{count} objects, and {limits.max_objects} are allowed")
     _check_checksum(file, end, remote)
-    reader, offsets, total = PackReader(file, end, remote), array("Q"), 0
+    reader, seen, total = PackReader(file, end, remote), Seen(), 0
     for _ in range(count):
         entry = reader.entry()
-        if isinstance(entry.base, int) and not _contains(offsets, entry.base):
+        if isinstance(entry.base, int) and not _contains(seen.offsets, entry.base):
             raise MalformedPack(remote=remote, reason="a delta's base is not an object")
-        offsets.append(entry.offset)
+        seen.offsets.append(entry.offset)
         _check_size(entry.size, limits, remote)
-        size = reader.built_size(entry)
+        size, name = reader.built(entry)
+        if entry.base is None:
+            seen.whole[entry.offset] = name, entry.kind
+        else:
+            seen.deltas[entry.offset] = entry.base
         _check_size(size, limits, remote)
         total += max(size, entry.size)
         if total > limits.max_total_bytes:
             raise TooLarge(remote=remote, reason=f"more than {limits.max_total_bytes} bytes in all")
     if reader.offset != end:
         raise MalformedPack(remote=remote, reason="there is something behind its last object")
-    return count
+    return seen
 
 
 def _read_count(file: BinaryIO, end: int, remote: str) -> int:

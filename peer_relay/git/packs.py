@@ -16,15 +16,17 @@ import os
 import shutil
 import zlib
 from contextlib import ExitStack, closing, suppress
+from itertools import chain, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from dulwich.file import adjust_shared_perm
 from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.pack import (
+    OFS_DELTA,
+    REF_DELTA,
     DeltaChainIterator,
     PackData,
-    PackIndexer,
     UnpackedObject,
     extend_pack,
     write_pack_index,
@@ -34,11 +36,12 @@ from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.disk import reason_of, sync_folder, write_all
 from peer_relay.errors import DamagedClone, MalformedPack, StateUnusable
 from peer_relay.git.newpack import NEW_FILE, OBJECT_MODE, create, put_in_place, temporary_in
-from peer_relay.git.packfile import DAMAGE, PackLimits, scan_pack
+from peer_relay.git.packfile import DAMAGE, HASH_BYTES, PackLimits, PackReader, Seen, scan_pack
 from peer_relay.git.packing import OUR_LOOSE_PREFIX, sweep, tend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Self
 
     from dulwich.file import SharedPerm
     from dulwich.object_store import DiskObjectStore
@@ -77,20 +80,23 @@ def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits) -> in
     file.flush()
     if file.seek(0, 2) == 0:
         return 0
-    count = scan_pack(file, limits, remote=remote)
+    seen = scan_pack(file, limits, remote=remote)
+    count = len(seen.offsets)
     if count == 0:
         return 0
+    if any(kind not in _KINDS for _, kind in seen.whole.values()):
+        raise MalformedPack(remote=remote, reason="it holds something else than blobs, trees and commits")
     try:
         file.seek(0)
         with closing(PackData.from_file(file, DEFAULT_OBJECT_FORMAT)) as data:
-            for kind, _ in _unpack(repo.object_store, data):
-                if kind not in _KINDS:
-                    raise MalformedPack(remote=remote, reason="it holds something else than blobs, trees and commits")
+            resolved = _Resolved.of(repo.object_store, data, seen)
+            names = {each.offset: each.name for each in resolved if each.offset in seen.deltas}
             if count <= _LOOSE_LIMIT:
-                objects = ((_KINDS[kind], content) for kind, content in _unpack(repo.object_store, data))
+                built = _Resolved.of(repo.object_store, data, seen) if seen.deltas else ()
+                objects = chain(_whole(file, seen, remote), ((_KINDS[each.kind], each.content) for each in built))
                 _write_loose(repo.object_store, objects, durable=False)
         if count > _LOOSE_LIMIT:
-            _add_pack(repo.object_store, file)
+            _add_pack(repo.object_store, file, seen, names, resolved.ext_refs())
     except DAMAGE as error:
         raise MalformedPack(remote=remote, reason="an object cannot be decoded") from error
     except OSError as error:
@@ -156,15 +162,45 @@ def needs_refetch(repo: Repo) -> bool:
     return False
 
 
-class _Unpacker(DeltaChainIterator[tuple[int, bytes]]):
-    """Gives the kind and the content of each object of a pack."""
+def _whole(file: BinaryIO, seen: Seen, remote: str) -> Iterator[tuple[bytes, bytes]]:
+    """Give the kind and the content of each object of a pack that is not a delta."""
+    reader = PackReader(file, file.seek(0, 2) - HASH_BYTES, remote)
+    for offset, (_, kind) in seen.whole.items():
+        reader.seek(offset)
+        yield _KINDS[kind], reader.content(reader.entry())
 
-    def _result(self, unpacked: UnpackedObject) -> tuple[int, bytes]:
-        return unpacked.obj_type_num or 0, b"".join(unpacked.obj_chunks or ())
+
+class _Built(NamedTuple):
+    """An object that was built: where it begins, its 20-byte name, its kind and its content."""
+
+    offset: int
+    name: bytes
+    kind: int
+    content: bytes
 
 
-def _unpack(store: DiskObjectStore, data: PackData) -> Iterable[tuple[int, bytes]]:
-    return _Unpacker.for_pack_data(data, resolve_ext_ref=_resolver(store))
+class _Resolved(DeltaChainIterator[_Built]):
+    """Builds the deltas of a pack, and gives them and what they are built on, as far as that is in the pack."""
+
+    @classmethod
+    def of(cls, store: DiskObjectStore, data: PackData, seen: Seen) -> Self:
+        """Prepare to build what a scan has seen."""
+        found = cls(None, data.object_format.hash_func, resolve_ext_ref=_resolver(store))
+        found.set_pack_data(data)
+        bases = set(seen.deltas.values())
+        for offset, (name, kind) in seen.whole.items() if bases else ():
+            if offset in bases or name in bases:
+                found.record(UnpackedObject(kind, offset=offset))
+        for offset, base in seen.deltas.items():
+            if isinstance(base, int):
+                found.record(UnpackedObject(OFS_DELTA, offset=offset, delta_base=offset - base))
+            else:
+                found.record(UnpackedObject(REF_DELTA, offset=offset, delta_base=base))
+        return found
+
+    def _result(self, unpacked: UnpackedObject) -> _Built:
+        content = b"".join(unpacked.obj_chunks or ())
+        return _Built(unpacked.offset or 0, unpacked.sha(), unpacked.obj_type_num or 0, content)
 
 
 def _resolver(store: DiskObjectStore) -> Callable[[RawObjectID | ObjectID], tuple[int, bytes | list[bytes]]]:
@@ -181,32 +217,38 @@ def _resolver(store: DiskObjectStore) -> Callable[[RawObjectID | ObjectID], tupl
     return resolve
 
 
-def _add_pack(store: DiskObjectStore, file: BinaryIO) -> None:
+def _add_pack(
+    store: DiskObjectStore, file: BinaryIO, seen: Seen, names: Mapping[int, bytes], missing: Iterable[RawObjectID]
+) -> None:
     """Put a pack in place, completed by the bases that it lacks.
 
     dulwich's own way of doing that parses each object.
     """
     with ExitStack() as leftovers:
         pack, index = (temporary_in(store, suffix, leftovers) for suffix in (".pack", ".idx"))
-        checksum, entries = _complete(store, file, pack)
+        checksum, entries = _complete(store, file, pack, set(missing))
+        begins = [*seen.offsets, file.seek(0, 2) - HASH_BYTES]
+        file.seek(begins[0])
+        for offset, end in pairwise(begins):
+            name = names[offset] if offset in names else seen.whole[offset][0]
+            entries.append((name, offset, zlib.crc32(file.read(end - offset))))
         with create(index) as index_file:
-            write_pack_index(index_file, entries, checksum, version=2)
+            write_pack_index(index_file, sorted(entries), checksum, version=2)
         put_in_place(store, {".pack": pack, ".idx": index}, f"pack-{checksum.hex()}", durable=False)
 
 
-def _complete(store: DiskObjectStore, file: BinaryIO, path: Path) -> tuple[bytes, list[tuple[bytes, int, int | None]]]:
-    """Copy a pack and append the bases that it lacks; return its checksum and the entries of its index."""
+def _complete(
+    store: DiskObjectStore, file: BinaryIO, path: Path, missing: set[RawObjectID]
+) -> tuple[bytes, list[tuple[bytes, int, int]]]:
+    """Copy a pack and append the bases that it lacks; return its checksum, and the entries of what was appended."""
     with create(path) as pack:
         file.seek(0)
         shutil.copyfileobj(file, pack)
-        pack.seek(0)
-        # Closed before the file is written to, which Windows does not allow while it is mapped.
-        with closing(PackData(path, file=pack, object_format=DEFAULT_OBJECT_FORMAT)) as data:
-            indexer = PackIndexer.for_pack_data(data, resolve_ext_ref=_resolver(store))
-            entries = list(indexer)
-        missing = set(indexer.ext_refs())
-        checksum, added = extend_pack(pack, missing, get_raw=store.get_raw, object_format=DEFAULT_OBJECT_FORMAT)
-    return checksum, sorted([*entries, *added])
+        if missing:
+            checksum, added = extend_pack(pack, missing, get_raw=store.get_raw, object_format=DEFAULT_OBJECT_FORMAT)
+            return checksum, [*added]
+        pack.seek(-HASH_BYTES, os.SEEK_END)
+        return pack.read(HASH_BYTES), []
 
 
 def _replace(root: str, folder: str, name: str, data: bytes, shared: SharedPerm | None, *, durable: bool) -> None:
