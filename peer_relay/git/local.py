@@ -81,7 +81,8 @@ _PROBE_BYTES = 4096
 _PLAIN_FORM = "Make the mailbox with `git init --bare` and no other options."
 _REFS = b"refs"
 _PACKED_REFS = b"packed-refs"
-_LINE_BEFORE_NAME = re.compile(rb"\n?([0-9a-f]{40})")
+_PACKED = re.compile(rb"([0-9a-f]{40}) (.+)\n")
+_NAME_AT = 41
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -334,13 +335,26 @@ def _ref_value(repo: Parts | Repo, ref: bytes) -> bytes | None:
 
 
 def _packed_value(repo: Parts | Repo, ref: bytes) -> bytes | None:
-    """Return what the list of packed branches says of one, without taking all of it apart if it is there."""
+    """Return what the list of packed branches says of one: git sorts it, so a few lines are enough if it is there."""
     with suppress(FileNotFoundError), open(_ref_name(repo, _PACKED_REFS), "rb") as file:
-        packed = file.read()
-        end = packed.find(b" %s\n" % ref)  # a pattern for the whole line would take twenty times as long
-        if end > 0 and (found := _LINE_BEFORE_NAME.fullmatch(packed, max(0, end - 41), end)):
+        low, high = 0, os.fstat(file.fileno()).st_size
+        while low < high:
+            middle = (low + high) // 2
+            if b"" < _next_line(file, middle)[_NAME_AT:].rstrip(b"\n") < ref:
+                low = middle + 1
+            else:
+                high = middle
+        if (found := _PACKED.fullmatch(_next_line(file, low))) and found[2] == ref:
             return found[1]
     return repo.refs.get_packed_refs().get(Ref(ref))
+
+
+def _next_line(file: BinaryIO, offset: int) -> bytes:
+    """Return the first line after the one at an offset that names a branch."""
+    file.seek(offset)
+    file.readline(_REF_BYTES)
+    line = file.readline(_REF_BYTES)
+    return file.readline(_REF_BYTES) if line.startswith(b"^") else line
 
 
 def _write_and_forget(folder: Path) -> None:

@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from dulwich.refs import DiskRefsContainer
 
 from peer_relay.errors import (
     AccessDenied,
@@ -89,6 +90,22 @@ def test_a_branch_is_found_when_it_is_packed(mailbox: Path, clone: Path) -> None
     assert transport(mailbox).read_ref(REF, deadline()) == steps[2].name
     with pytest.raises(Moved):
         push(mailbox, line(1, steps[1], label="late"), expected=steps[1].name)
+
+
+def test_a_branch_among_many_packed_ones_is_found_without_taking_the_list_apart(
+    mailbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = line(1)
+    push(mailbox, steps)
+    tip = steps[0].name
+    others = (b"create refs/%s-%03d %s\n" % (kind, n, tip) for kind in (b"heads/other", b"tags/v") for n in range(100))
+    run_git("update-ref", "--stdin", cwd=mailbox, data=b"".join(others))
+    person = ("-c", "user.name=alice", "-c", "user.email=alice@example.com")
+    run_git(*person, "tag", "-a", "-m", "with a line of its own", "v", tip.decode(), cwd=mailbox)
+    run_git("pack-refs", "--all", cwd=mailbox)
+    monkeypatch.setattr(DiskRefsContainer, "get_packed_refs", None)
+    names = (REF, b"refs/heads/other-000", b"refs/heads/other-099", b"refs/tags/v-042", b"refs/tags/v-099")
+    assert {transport(mailbox).read_ref(name, deadline()) for name in names} == {tip}
 
 
 @pytest.mark.parametrize("content", [b"ref: refs/heads/main\n", b"\0" * 41, b"", b"x" * 5000])
