@@ -99,6 +99,8 @@ class Contacts:
         Returns:
             What could be read, in the order of `ids`, and the contact with the reason if something could not.
         """
+        if not ids:
+            return [], contact
         snapshot, found = contact.known.snapshot, dict[str, Exchange]()
         try:
             with self._state.locked(deadline):

@@ -57,6 +57,7 @@ _KINDS = {1: b"commit", 2: b"tree", 3: b"blob"}
 _LOOSE_LIMIT = 500
 _LOOSE_COMPRESSION = 1  # what git itself uses by default
 _MAX_PACKS = 32
+_TIMES = 3
 
 
 def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits) -> int:
@@ -264,18 +265,23 @@ def _replace(root: str, folder: str, name: str, data: bytes, shared: SharedPerm 
             os.close(handle)
         adjust_shared_perm(temporary, shared)
         reached(CrashPoint.OBJECT_WRITTEN)
-        path = f"{folder}/{name}"
-        try:
-            os.replace(temporary, path)
-        except FileNotFoundError:  # also because git removes a folder once it has packed all that was in it
-            _make_folder(folder, shared)
-            os.replace(temporary, path)
+        _put(temporary, folder, name, shared)
     except BaseException as error:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         # Somebody's read-only file on Windows. The content under a name is always the same.
         if not (isinstance(error, PermissionError) and os.path.exists(f"{folder}/{name}")):
             raise
+
+
+def _put(temporary: str, folder: str, name: str, shared: SharedPerm | None) -> None:
+    """Give a file its name in a folder, which git may remove at any time once it has packed all that was in it."""
+    for _ in range(_TIMES):
+        with suppress(FileNotFoundError):
+            os.replace(temporary, f"{folder}/{name}")
+            return
+        _make_folder(folder, shared)
+    os.replace(temporary, f"{folder}/{name}")
 
 
 def _make_folder(folder: str, shared: SharedPerm | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 import zlib
 from contextlib import closing
@@ -26,15 +27,16 @@ def test_a_folder_that_git_empties_and_removes_during_a_push_does_not_fail_it(
 ) -> None:
     """Found by `tests.chaos.repacking`: "No such file or directory", while `git gc` was at work."""
     mailbox, step = create_repository(tmp_path / "mailbox.git"), line(1)[0]
-    removed, replace = list[Path](), Path.replace
+    removed, replace = list[Path](), os.replace
 
-    def after_git(path: Path, target: Path) -> Path:
-        if "tmp_obj_" in path.name and target.parent not in removed and not any(target.parent.iterdir()):
-            target.parent.rmdir()
-            removed.append(target.parent)
-        return replace(path, target)
+    def after_git(path: Path | str, target: Path | str) -> None:
+        folder = Path(target).parent
+        if "tmp_obj_" in f"{path}" and folder.is_dir() and folder not in removed and not any(folder.iterdir()):
+            folder.rmdir()
+            removed.append(folder)
+        replace(path, target)
 
-    monkeypatch.setattr(Path, "replace", after_git)
+    monkeypatch.setattr(os, "replace", after_git)
     push(mailbox, [step])
     assert len(removed) == len({each.id[:2] for each in step.objects})
     assert transport(mailbox).read_ref(REF, deadline()) == step.name
