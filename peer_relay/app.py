@@ -18,11 +18,12 @@ from peer_relay.git.clone import Clone
 from peer_relay.git.connect import connect
 from peer_relay.git.create import create_repository
 from peer_relay.git.environment import NetworkEnvironment
-from peer_relay.git.remote import Remote, parse_remote
+from peer_relay.git.remote import Remote, is_loopback, parse_remote
 from peer_relay.git.store import GitStore
 from peer_relay.ids import check_peer_id
 from peer_relay.keys import TOKEN_BYTES, RoomKeys, format_token
 from peer_relay.local_state import LocalState
+from peer_relay.pacing import HOSTED_PER_MINUTE, PushRate
 from peer_relay.records import FORMAT, Room, make
 from peer_relay.relay import Relay
 from peer_relay.standing import folder_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from peer_relay.config import RelayConfig
+    from peer_relay.delivery import OnWait
     from peer_relay.git.observed import Observer
     from peer_relay.git.transport import Transport
     from peer_relay.store import Snapshot
@@ -65,26 +67,35 @@ def new_token() -> str:
     return format_token(secrets.token_bytes(TOKEN_BYTES))
 
 
-def open_relay(config: RelayConfig, environ: Mapping[str, str], observer: Observer | None = None) -> Relay:
+def open_relay(
+    config: RelayConfig,
+    environ: Mapping[str, str],
+    observer: Observer | None = None,
+    on_wait: OnWait | None = None,
+) -> Relay:
     """Return a relay for a room. Touches neither disk nor network.
 
     Args:
         config: which room, and who.
         environ: the environment, for credentials, proxies and ssh.
         observer: told of every operation on the mailbox.
+        on_wait: as for `Relay`.
 
     Raises:
         InvalidToken, InvalidRemote, InvalidSetting: found without any contact.
     """
     parts = assemble(config, environ, observer)
+    rate = _push_rate(parts.remote, config.pushes_per_minute)
     return Relay(
         me=config.peer_id,
         room_id=parts.keys.room_id,
         store=parts.store,
         state=parts.state,
-        delivery=Delivery(parts.store, parts.state, config.peer_id, parts.clock),
+        delivery=Delivery(parts.store, parts.state, config.peer_id, parts.clock, rate),
         clock=parts.clock,
         timeout_s=config.timeout_s,
+        near=parts.remote.kind == "local",
+        on_wait=on_wait,
     )
 
 
@@ -137,6 +148,15 @@ def inspect_room(config: RelayConfig, environ: Mapping[str, str], observer: Obse
     if config.peer_id not in room.peers:
         raise PeerNotInRoom(peer_id=config.peer_id, peers=room.peers)
     return room
+
+
+def _push_rate(remote: Remote, per_minute: int | None) -> PushRate | None:
+    """Return how often to push. A path and a server on this machine are nobody else's, so they take what comes."""
+    if remote.kind == "local":
+        return None
+    if per_minute is None:
+        per_minute = 0 if is_loopback(remote.host) else HOSTED_PER_MINUTE
+    return PushRate.of(per_minute) if per_minute else None
 
 
 def assemble(config: RelayConfig, environ: Mapping[str, str], observer: Observer | None = None) -> Parts:

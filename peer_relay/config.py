@@ -19,6 +19,7 @@ class RelayConfig:
         peer_id: this side's id.
         home: the state folder.
         timeout_s: how long one call may take, in seconds.
+        pushes_per_minute: how often this machine may push; 0 for no limit, None for what the kind of remote demands.
     """
 
     remote: str = field(repr=False)
@@ -26,3 +27,4 @@ class RelayConfig:
     peer_id: str
     home: Path
     timeout_s: float = 20.0
+    pushes_per_minute: int | None = None

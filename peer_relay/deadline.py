@@ -22,6 +22,10 @@ class Deadline:
         self._monotonic = monotonic
         self._end = monotonic() + seconds - spent_s
 
+    def extend(self, seconds: float) -> None:
+        """Allow some more seconds, for a wait that the operation is not to blame for."""
+        self._end += seconds
+
     def remaining_s(self) -> float:
         """Return the seconds that are left, never below zero."""
         return max(0.0, self._end - self._monotonic())

@@ -9,7 +9,8 @@
    takes nothing at all, whatever the record, all of them stay queued.
 4. What is known may be older than an entry. That a record cannot go in is decided on a state that was looked up in the
    same flush, and that it came second only when another record was read at its place.
-5. Nothing sleeps under the lock, and the lock is held for one attempt at a time.
+5. Nothing sleeps under the lock, and the lock is held for one attempt at a time. Who has it takes along what others
+   queued, and who waits for it waits no longer than for its own record. When a machine pushes is `turns`.
 6. A remote whose pushes lead nowhere is not asked for ever: after `_MOST_LOST_REPLIES` lost replies, or
    `_MOST_STALE_LOOKS` looks at a state older than the one that it takes pushes on, the rest stays queued.
 """
@@ -24,39 +25,42 @@ from typing import TYPE_CHECKING
 from peer_relay.checkpoint import Checkpoint
 from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import (
-    AlreadyAnswered,
     AlreadyAsked,
+    Busy,
     DeadlineExceeded,
-    IllegalStep,
+    HeldBack,
     Moved,
     OutcomeUnknown,
     PeerNotInRoom,
     PeerRelayError,
     PushBlocked,
     PushRefused,
-    RequestError,
-    TooManyOpen,
     Unreachable,
 )
 from peer_relay.ledger import State
 from peer_relay.outbox import OutboxEntry, Status
 from peer_relay.paths import Kind
-from peer_relay.records import Question
+from peer_relay.planning import plan_push
 from peer_relay.store import Arrival
+from peer_relay.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from peer_relay.clock import Clock
     from peer_relay.deadline import Deadline
-    from peer_relay.ledger import Ledger, Step
+    from peer_relay.ledger import Ledger
     from peer_relay.local_state import LocalState
+    from peer_relay.pacing import PushRate
     from peer_relay.paths import Place
+    from peer_relay.planning import Plan
     from peer_relay.store import Snapshot, Store
+
+    OnWait = Callable[[HeldBack], None]
 
 MAX_RECORDS_PER_PUSH = 50
 _FIRST_PAUSE_S = 0.02
-_LONGEST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 0.25
 _MOST_LOST_REPLIES = 2
 _MOST_STALE_LOOKS = 6
 
@@ -86,34 +90,25 @@ class _Run:
 
     Attributes:
         deadline: by when it ends.
+        entry: the one whose way out ends it; None to take out all there is.
+        on_wait: told before it waits for the turn of the next push; None if it does not wait for that.
         at_most: how many records may go in one push.
         looked: whether the mailbox was looked at since it began.
+        pushes: how many pushes were tried.
+        races: how many races in a row were lost.
         in_vain: how many pushes in a row came to nothing and left the branch, as far as it is shown, where it was.
         delivered: as in `Flushed`.
     """
 
     deadline: Deadline
+    entry: OutboxEntry | None = None
+    on_wait: OnWait | None = None
     at_most: int = MAX_RECORDS_PER_PUSH
     looked: bool = False
+    pushes: int = 0
+    races: int = 0
     in_vain: int = 0
     delivered: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What one push would do.
-
-    Attributes:
-        entries: the records that go, in the order of acceptance.
-        steps: the same as steps of the room, with the archive steps that the rule demands.
-        waiting: whether a question waits for room.
-        impossible: what can never go in, with the reason.
-    """
-
-    entries: tuple[OutboxEntry, ...]
-    steps: tuple[Step, ...]
-    waiting: bool
-    impossible: tuple[tuple[OutboxEntry, str], ...]
 
 
 class Delivery:
@@ -124,13 +119,15 @@ class Delivery:
         state: what this machine keeps.
         me: this peer's id.
         clock: for the time of contact and the pauses between attempts.
+        rate: how often this machine may push; None for as often as there is something.
     """
 
-    def __init__(self, store: Store, state: LocalState, me: str, clock: Clock) -> None:
+    def __init__(self, store: Store, state: LocalState, me: str, clock: Clock, rate: PushRate | None = None) -> None:
         self._store = store
         self._state = state
         self._me = me
         self._clock = clock
+        self._turns = Turns(state, clock, rate)
 
     def look(self, deadline: Deadline, *, afresh: bool = False) -> Checkpoint:
         """Look at the mailbox once and save what is new. Only under the lock.
@@ -166,9 +163,21 @@ class Delivery:
         if self._me not in ledger.room.peers:
             raise PeerNotInRoom(peer_id=self._me, peers=ledger.room.peers)
 
-    def flush(self, deadline: Deadline) -> Flushed:
-        """Take out of the outbox whatever can go."""
-        run = _Run(deadline)
+    def held_back_s(self) -> float:
+        """Return how long it is until this machine may push again, in seconds."""
+        return self._turns.held_back_s()
+
+    def flush(self, deadline: Deadline, entry: OutboxEntry | None = None, on_wait: OnWait | None = None) -> Flushed:
+        """Take out of the outbox whatever can go.
+
+        Args:
+            deadline: by when to return.
+            entry: whose way out is all that the caller waits for. What was accepted after it is left to those who wait
+                for that.
+            on_wait: told the reason before the turn of the next push is waited for, which extends the deadline. Without
+                it nothing waits for that, and `HeldBack` stands in the way.
+        """
+        run = _Run(deadline, entry, on_wait)
         blocked = None
         try:
             self._flush(run)
@@ -178,16 +187,50 @@ class Delivery:
 
     def _flush(self, run: _Run) -> None:
         """Try until nothing can go. It is the store that raises when the deadline is over."""
-        pause = _FIRST_PAUSE_S
-        while True:
-            with self._state.locked(run.deadline):
-                outcome = self._attempt(run)
+        while not self._is_over(run):
+            self._pause(run)
+            try:
+                with self._state.locked(run.deadline, lambda: self._is_over(run)):
+                    outcome = self._attempt(run)
+            except Busy:
+                if self._is_over(run):
+                    return
+                raise
+            except HeldBack as error:
+                self._wait_for_turn(error, run)
+                continue
             if outcome is _Outcome.DONE:
                 return
-            if outcome is _Outcome.MOVED:
-                # Jitter, so that writers that collided once do not collide again in step.
-                self._clock.sleep(min(random.uniform(0, pause), run.deadline.remaining_s()))  # noqa: S311 - no secret
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
+            run.races = run.races + 1 if outcome is _Outcome.MOVED else 0
+
+    def _is_over(self, run: _Run) -> bool:
+        """Return whether there is nothing to do any more, which another process may have done. Needs no lock."""
+        outbox = self._state.outbox
+        return outbox.is_empty() if run.entry is None else not outbox.holds(run.entry)
+
+    def _pause(self, run: _Run) -> None:
+        """Let others go first for a moment, where several write at the same time. Nothing sleeps under the lock.
+
+        Who lost a race once knows the newest state by now, and goes on at once.
+        """
+        if run.races > 1:
+            longest_s = min(_FIRST_PAUSE_S * 2 ** (run.races - 2), _LONGEST_PAUSE_S)
+            # Jitter, so that writers that collided do not collide again in step.
+            pause_s = random.uniform(0, longest_s)  # noqa: S311 - no secret
+        elif run.pushes == 0:
+            pause_s = self._turns.others_s()
+        else:
+            return
+        if pause_s:
+            self._clock.sleep(min(pause_s, run.deadline.remaining_s()))
+
+    def _wait_for_turn(self, error: HeldBack, run: _Run) -> None:
+        """Wait until the next push may go, or raise what holds it back."""
+        if run.on_wait is None:
+            raise error
+        run.on_wait(error)
+        run.deadline.extend(error.wait_s)
+        self._clock.sleep(error.wait_s)
 
     def _attempt(self, run: _Run) -> _Outcome:
         queued = [entry for entry in self._state.outbox.entries() if entry.status is Status.QUEUED]
@@ -202,7 +245,7 @@ class Delivery:
         # Bases are in the order of acceptance, so the first one is the oldest.
         since = next((entry.base for entry in queued if entry.base is not None), known.snapshot.tip)
         left = self._settle(queued, known.snapshot, since, run)
-        plan = _plan(left, known.snapshot.ledger, run.at_most)
+        plan = plan_push(left, known.snapshot.ledger, run.at_most)
         if (plan.waiting or plan.impossible) and not run.looked:
             self._look(run)
             return _Outcome.PROGRESS
@@ -210,6 +253,8 @@ class Delivery:
             self._set_aside(entry, reason)
         if not plan.entries:
             return _Outcome.DONE
+        if run.at_most > 1:  # of several that were refused together, the one that is to blame is found at once
+            self._turns.check(self._store.remote)
         for entry in plan.entries:
             if entry.base is None:
                 self._state.outbox.save(replace(entry, base=since))
@@ -244,21 +289,26 @@ class Delivery:
                     there.setdefault(arrival.place, arrival.commit)
         return there
 
-    def _publish(self, plan: _Plan, known: Checkpoint, run: _Run) -> _Outcome:
+    def _publish(self, plan: Plan, known: Checkpoint, run: _Run) -> _Outcome:
+        began_ms = self._turns.began_ms()
+        run.pushes += 1
         try:
             snapshot = self._store.publish(known.snapshot, plan.steps, run.deadline)
         except (Moved, OutcomeUnknown) as error:
+            self._turns.note(began_ms, crowded=True, sent=isinstance(error, OutcomeUnknown))
             self._look_again(error, known, run)
             return _Outcome.MOVED
         except PushBlocked:
             raise  # no other record would pass either
         except PushRefused as error:
+            self._turns.note(began_ms, crowded=False)
             if len(plan.entries) > 1:
                 run.at_most = 1
             else:
                 self._set_aside(plan.entries[0], error.words)
             return _Outcome.PROGRESS
         reached(CrashPoint.SEEN)
+        self._turns.note(began_ms, crowded=len(plan.entries) > 1)
         self._keep(Checkpoint(snapshot, None, self._clock.observed_ms()), known)
         for entry in plan.entries:
             self._delivered(entry, run)
@@ -315,32 +365,3 @@ def _gist(checkpoint: Checkpoint) -> tuple[str, bool, str | None]:
 def _is_at_tip(ledger: Ledger, place: Place) -> bool:
     state = ledger.state_of(place.question_id)
     return state is State.ANSWERED or (state is State.OPEN and place.kind is Kind.QUESTION)
-
-
-def _plan(entries: Sequence[OutboxEntry], ledger: Ledger, at_most: int) -> _Plan:
-    """Plan as many records as may go in one push. None of them is at the tip."""
-    steps: list[Step] = []
-    going: list[OutboxEntry] = []
-    impossible: list[tuple[OutboxEntry, str]] = []
-    waiting = False
-    for entry in entries:
-        if len(going) == at_most:
-            break
-        try:
-            more, ledger = _plan_one(ledger, entry)
-        except TooManyOpen:
-            waiting = True  # it waits for room; answers behind it may go
-        except (AlreadyAnswered, AlreadyAsked):
-            pass  # another one ahead of it in this push has its place; what becomes of that one decides
-        except (RequestError, IllegalStep) as error:
-            impossible.append((entry, error.what))
-        else:
-            steps += more
-            going.append(entry)
-    return _Plan(tuple(going), tuple(steps), waiting, tuple(impossible))
-
-
-def _plan_one(ledger: Ledger, entry: OutboxEntry) -> tuple[tuple[Step, ...], Ledger]:
-    if isinstance(entry.record, Question):
-        return ledger.plan_ask(entry.record)
-    return ledger.plan_answer(entry.record, entry.author)

@@ -43,7 +43,8 @@ def discard(state: LocalState, timeout_s: float) -> list[Path]:
         return []
     with state.locked(Deadline(timeout_s, Clock().monotonic)):
         Clone(state.clone_folder, "").wipe()
-        disk.remove(state.folder / "checkpoint.json")
+        for name in ("checkpoint.json", "pushes"):
+            disk.remove(state.folder / name)
     disk.remove(state.folder / "lock")
     with disk.reported(state.folder):
         kept = [each for each in sorted(state.folder.iterdir()) if not _removed(each)]

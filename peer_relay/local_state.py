@@ -6,6 +6,7 @@ operation at a time and never while sleeping. Correctness towards other machines
     outbox/          records on their way                never disposable
     asked/           answers that are waited for         never disposable
     checkpoint.json  the newest verified commit          losing it loses rewrite detection, nothing else
+    pushes           when this machine pushed         disposable
     clone/           a private copy of the branch        disposable; put aside if it keeps a tip that was lost
     lock
 """
@@ -21,9 +22,10 @@ from peer_relay import checkpoint, disk
 from peer_relay.asked import Asked
 from peer_relay.errors import Busy
 from peer_relay.outbox import Outbox
+from peer_relay.pacing import Pushes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from peer_relay.checkpoint import Checkpoint
@@ -45,19 +47,28 @@ class LocalState:
         self.asked = Asked(folder / "asked")
         self.clone_folder = folder / "clone"
         self._checkpoint = folder / "checkpoint.json"
+        self._pushes = folder / "pushes"
         self._closed = threading.Event()
 
     @contextlib.contextmanager
-    def locked(self, deadline: Deadline) -> Iterator[None]:
+    def locked(self, deadline: Deadline, gives_up: Callable[[], bool] = lambda: False) -> Iterator[None]:
         """Hold the lock.
 
+        Args:
+            deadline: how long to wait for it.
+            gives_up: asked while somebody else holds it; true when it is no longer wanted.
+
         Raises:
-            Busy: somebody else held it until the deadline, or `close` was called.
+            Busy: somebody else held it until the deadline, or until `gives_up`, or `close` was called.
             StateUnusable: the folder cannot be used.
         """
         disk.make_folder(self.folder)
         closed = self._closed.is_set
-        with disk.lock_file(self.folder / "lock", deadline.remaining_s(), _LOCK_POLL_S, closed) as got:
+
+        def waits_no_longer() -> bool:
+            return closed() or gives_up()
+
+        with disk.lock_file(self.folder / "lock", deadline.remaining_s(), _LOCK_POLL_S, waits_no_longer) as got:
             if not got or closed():
                 raise Busy
             yield
@@ -83,3 +94,11 @@ class LocalState:
     def note_contact(self, contact_ms: int) -> None:
         """Remember when the mailbox was last reached."""
         checkpoint.note_contact(self._checkpoint, contact_ms)
+
+    def pushes(self) -> Pushes:
+        """Return what is remembered of this machine's pushes. Needs no lock: the file is replaced whole."""
+        return Pushes.parse(disk.read_if_there(self._pushes) or b"")
+
+    def note_pushes(self, pushes: Pushes) -> None:
+        """Remember pushes; only under the lock."""
+        disk.write_atomically(self._pushes, pushes.to_bytes(), durable=False)

@@ -6,7 +6,8 @@
    something that is refused; a note says so.
 4. An answer counts as unread until `mark_read`; when that may be called is the face's business (I7).
 
-Every call ends within the time limit that the relay was given, and takes the lock once for each operation.
+Every call ends within the time limit that the relay was given, but for the turn of a push that a command waits for, and
+takes the lock once for each operation.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     from peer_relay.checkpoint import Checkpoint
     from peer_relay.clock import Clock
-    from peer_relay.delivery import Delivery
+    from peer_relay.delivery import Delivery, OnWait
     from peer_relay.exchanges import Exchange
     from peer_relay.ledger import Ledger
     from peer_relay.local_state import LocalState
@@ -67,6 +68,9 @@ class Relay(Decisions):
         delivery: the way between the two.
         clock: for times and ids.
         timeout_s: how long one call may take, in seconds.
+        near: whether the mailbox is at a path of this machine, where looking costs nobody anything.
+        on_wait: told why a record waits for the turn of the next push, before it does, whatever its time limit is.
+            Without it nothing waits for that: the record is queued, and `held_back_s` says for how long.
     """
 
     def __init__(
@@ -79,14 +83,18 @@ class Relay(Decisions):
         delivery: Delivery,
         clock: Clock,
         timeout_s: float,
+        near: bool = False,
+        on_wait: OnWait | None = None,
     ) -> None:
         self.me = me
+        self.near = near
         self._room_id = room_id
         self._store = store
         super().__init__(state)
         self._delivery = delivery
         self._clock = clock
         self._timeout_s = timeout_s
+        self._on_wait = on_wait
         self._waited_s = 0.0
         self._contacts = Contacts(store, state, delivery)
 
@@ -169,6 +177,10 @@ class Relay(Decisions):
     def pending(self) -> int:
         """Return how many records wait on this machine and go out by themselves."""
         return sum(entry.status is Status.QUEUED for entry in self._state.outbox.entries())
+
+    def held_back_s(self) -> float:
+        """Return how long it is until this machine may push again, in seconds."""
+        return self._delivery.held_back_s()
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -303,7 +315,7 @@ class Relay(Decisions):
         return len(taken.union(known.snapshot.ledger.open_of(self.me) if known else ()))
 
     def _send(self, entry: OutboxEntry, deadline: Deadline) -> Sent:
-        flushed = self._delivery.flush(deadline)
+        flushed = self._delivery.flush(deadline, entry, self._on_wait)
         delivered, blocked = entry.name in flushed.delivered, flushed.blocked
         if not delivered:
             try:

@@ -33,6 +33,7 @@ _UNEXPANDED = re.compile(r"\$\{[^}]*\}")
 
 DEFAULT_TIMEOUT_S = 20.0
 SHORTEST_TIMEOUT_S, LONGEST_TIMEOUT_S = 1, 600
+MOST_PUSHES = 600
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Settings:
         peer_id: the id of the peer that this machine's user is.
         home: the folder for everything, absolute; None for the platform's own folders.
         timeout: how long one operation may take, in seconds.
+        pushes_per_minute: how often this machine may push to the mailbox, 0 for no limit; None to go by where that is.
         room: the name of a saved room.
     """
 
@@ -53,6 +55,7 @@ class Settings:
     peer_id: str | None = None
     home: Path | None = None
     timeout: float = DEFAULT_TIMEOUT_S
+    pushes_per_minute: int | None = None
     room: str | None = None
 
     @classmethod
@@ -65,12 +68,14 @@ class Settings:
         given = {each.name: environ.get(_variable(each.name), "").strip() for each in fields(cls)}
         is_set = {name: value for name, value in given.items() if not is_unset(value)}
         remote, home, timeout = is_set.get("remote"), is_set.get("home"), is_set.get("timeout")
+        pushes = is_set.get("pushes_per_minute")
         return cls(
             remote=None if remote is None else _expanded("remote", remote),
             room_token=is_set.get("room_token"),
             peer_id=is_set.get("peer_id"),
             home=None if home is None else Path(_expanded("home", home)).absolute(),
             timeout=DEFAULT_TIMEOUT_S if timeout is None else _seconds("timeout", timeout),
+            pushes_per_minute=None if pushes is None else _how_often("pushes_per_minute", pushes),
             room=is_set.get("room"),
         )
 
@@ -86,7 +91,14 @@ class Settings:
 
     def config(self, remote: str, token: str, peer_id: str) -> RelayConfig:
         """Return how to enter one room, with this machine's folder and time limit."""
-        return RelayConfig(remote=remote, token=token, peer_id=peer_id, home=self.state_folder, timeout_s=self.timeout)
+        return RelayConfig(
+            remote=remote,
+            token=token,
+            peer_id=peer_id,
+            home=self.state_folder,
+            timeout_s=self.timeout,
+            pushes_per_minute=self.pushes_per_minute,
+        )
 
 
 class Chosen(NamedTuple):
@@ -222,6 +234,13 @@ def _seconds(name: str, value: str) -> float:
         advice = f"Correct it, or unset it for {DEFAULT_TIMEOUT_S:g} seconds."
         raise InvalidSetting(name=_variable(name), reason=rule, advice=advice)
     return seconds
+
+
+def _how_often(name: str, value: str) -> int:
+    if re.fullmatch(r"[0-9]{1,3}", value) is None or int(value) > MOST_PUSHES:
+        rule = f"must be a whole number from 0 to {MOST_PUSHES}"
+        raise InvalidSetting(name=_variable(name), reason=rule, advice="Correct it, or unset it for what suits a host.")
+    return int(value)
 
 
 def _system_folder(kind: str) -> Path:

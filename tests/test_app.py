@@ -9,6 +9,7 @@ import pytest
 from peer_relay import app
 from peer_relay.config import RelayConfig
 from peer_relay.errors import InvalidSetting, Moved, OutcomeUnknown, RoomExists
+from peer_relay.git.remote import parse_remote
 from peer_relay.git.store import GitStore
 from tests.claims import claim
 
@@ -94,3 +95,24 @@ def test_a_token_opens_one_room_for_one_pair(tmp_path: Path, git: Git) -> None:
     with pytest.raises(InvalidSetting):
         app.create_room(config(tmp_path), "alice", {})
     assert commits(git, tmp_path) == ["alice opens the room with bob"]
+
+
+@pytest.mark.parametrize(
+    ("remote", "given", "expected"),
+    [
+        ("git@github.com:a/b.git", None, 6),
+        ("https://host/a/b.git", None, 6),
+        ("https://host/a/b.git", 60, 60),
+        ("ssh://host/a/b.git", 0, None),
+        ("http://127.0.0.1:8000/b.git", None, None),
+        ("ssh://localhost/b.git", None, None),
+        ("http://127.0.0.1:8000/b.git", 6, 6),
+        ("/srv/b.git", None, None),
+        ("/srv/b.git", 6, None),
+    ],
+)
+def test_a_host_is_pushed_to_so_often_and_a_path_as_often_as_there_is_something(
+    remote: str, given: int | None, expected: int | None
+) -> None:
+    rate = app._push_rate(parse_remote(remote), given)
+    assert (rate and rate.per_minute) == expected

@@ -34,7 +34,19 @@ LAYERS = {
     "state": Layer(("outbox", "asked", "checkpoint", "local_state", "standing"), (*_PURE, "contract", "machine")),
     "git": Layer(("git.*",), (*_PURE, "contract", "machine")),
     "driver": Layer(
-        ("relay", "contact", "deciding", "delivery", "exchanges", "notes", "reports", "verification"), _STATE
+        (
+            "relay",
+            "contact",
+            "deciding",
+            "delivery",
+            "exchanges",
+            "notes",
+            "planning",
+            "reports",
+            "turns",
+            "verification",
+        ),
+        _STATE,
     ),
     "settings": Layer(("settings", "rooms"), (*_PURE, "machine")),
     "agents": Layer(("agents.*",), ("ground", "basics", "machine")),

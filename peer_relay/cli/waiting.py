@@ -105,7 +105,7 @@ class Waiter:
         """
         end_s = math.inf if timeout_s is None else self.monotonic() + timeout_s
         before: PeerRelayError | None = None
-        for pause_s in pauses_s():
+        for pause_s in pauses_s(near=self.relay.near):
             problem, standing = self._look(), self.relay.standing()
             left_s = end_s - self.monotonic()
             if any(found_in(standing, self.kinds).values()):

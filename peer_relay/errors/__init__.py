@@ -21,6 +21,7 @@ from peer_relay.errors.local import (
     ClockUnusable,
     CopyIncomplete,
     DamagedClone,
+    HeldBack,
     LocalError,
     StateUnusable,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "CopyIncomplete",
     "DamagedClone",
     "DeadlineExceeded",
+    "HeldBack",
     "HistoryRewritten",
     "IllegalStep",
     "InvalidInvite",

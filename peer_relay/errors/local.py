@@ -64,6 +64,32 @@ class Busy(LocalError):
         return "Wait a moment: it makes room as soon as it is done."
 
 
+class HeldBack(LocalError):
+    """This machine has pushed as often as it may for now.
+
+    `next_push` is the time of the next one, which stays the same whoever asks, and `wait_s` the seconds until then.
+    """
+
+    retryable: ClassVar[bool] = True
+    remote: str
+    per_minute: int
+    next_push: str
+    wait_s: float
+
+    @property
+    def what(self) -> str:
+        """Give the rule."""
+        times = "once" if self.per_minute == 1 else f"{self.per_minute} times"
+        return (
+            f"This machine pushes to {self.remote} at most {times} a minute, and everything that waits goes together."
+        )
+
+    @property
+    def remedy(self) -> str:
+        """Say when; not to try again, because what is queued must not be sent again."""
+        return f"Nothing has to be done: the next push is at {self.next_push}."
+
+
 class DamagedClone(LocalError):
     """The private clone cannot be read; it is thrown away and fetched again."""
 

@@ -35,7 +35,7 @@ from peer_relay.server.tools import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from mcp.server.context import ServerRequestContext
     from mcp_types import CallToolRequestParams
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     _CarryOut = Callable[[ServerRequestContext[Any], Any], Awaitable[BaseModel]]
 
 T = TypeVar("T")
+
+_BETWEEN_PROGRESS_S = 1.0
 
 
 class Calls:
@@ -122,17 +124,21 @@ class Calls:
     ) -> Listing[T]:
         """Look until there is something, `wait_s` seconds at most, and tell the client meanwhile that it goes on."""
         begun = anyio.current_time()
-        pauses = pauses_s()
+        pauses: Iterator[float] | None = None
         notes: dict[str, None] = {}
+        tell_at = 0.0
         while True:
             listing = await self._mailbox.run(look)
+            pauses = pauses or pauses_s(near=self._mailbox.relay().near)
             waited = anyio.current_time() - begun
             if listing.items or waited >= wait_s:
                 earlier = [f"While waiting: {note}" for note in notes if note not in listing.notes]
                 return replace(listing, notes=(*listing.notes, *earlier))
             # Some notes are given once; the one look that gets them need not be the last.
             notes.update(dict.fromkeys(listing.notes))
-            await context.session.report_progress(waited, wait_s, "Nothing yet.")
+            if waited >= tell_at:
+                await context.session.report_progress(waited, wait_s, "Nothing yet.")
+                tell_at = waited + _BETWEEN_PROGRESS_S
             await anyio.sleep(min(next(pauses), wait_s - waited))
 
     def _note_queued(self, *, delivered: bool) -> None:

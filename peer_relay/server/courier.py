@@ -2,7 +2,8 @@
 
 1. It starts when the client has its first answer, not before.
 2. While something is queued it tries again, with pauses that double, up to a minute; a random part of each keeps two
-   peers from trying in step. While nothing is queued it contacts nobody (I8).
+   peers from trying in step. What only waits for the turn of the next push goes out when that comes. While nothing is
+   queued it contacts nobody (I8).
 3. What stands in its way, such as a missing setting, is said on standard error once.
 """
 
@@ -17,6 +18,7 @@ from peer_relay.errors import PeerRelayError
 from peer_relay.server.stderr import place_of, say
 
 if TYPE_CHECKING:
+    from peer_relay.relay import Relay
     from peer_relay.server.mailbox import Mailbox
 
 FIRST_PAUSE_S = 1.0
@@ -50,17 +52,18 @@ class Courier:
         await start.wait()
         failures = 0
         while True:
-            done = await self._deliver()
-            failures = 0 if done else failures + 1
+            done, held_back_s = await self._deliver()
+            failures = 0 if done or held_back_s else failures + 1
             if done:
                 with anyio.move_on_after(LONGEST_PAUSE_S):
                     await self._queued.wait()
                 self._queued = anyio.Event()
-            await anyio.sleep(pause_s(failures))
+            await anyio.sleep(max(held_back_s, pause_s(failures)))
 
-    async def _deliver(self) -> bool:
+    async def _deliver(self) -> tuple[bool, float]:
+        """Try once, and return whether nothing is left, and for how long the rest is held back."""
         try:
-            return await self._mailbox.run(lambda relay: relay.pending() == 0 or relay.deliver())
+            return await self._mailbox.run(_deliver)
         except PeerRelayError as error:
             words = str(error)
         except Exception as error:  # noqa: BLE001 - the next try may fare better
@@ -68,4 +71,10 @@ class Courier:
         if words != self._last_words:
             say(words)
             self._last_words = words
-        return False
+        return False, 0.0
+
+
+def _deliver(relay: Relay) -> tuple[bool, float]:
+    if relay.pending() == 0 or relay.deliver():
+        return True, 0.0
+    return False, relay.held_back_s()

@@ -23,7 +23,9 @@ from peer_relay.git.exact import _clause
 from peer_relay.git.restoring import Copy, pack_up
 from peer_relay.ledger import Ledger
 from peer_relay.local_state import LocalState
+from peer_relay.pacing import HOSTED_PER_MINUTE, Pushes, PushRate
 from peer_relay.records import Question, Room, make, parse
+from peer_relay.turns import Turns
 from tests.catalogue.entry import COMMIT, HOST, OTHER_TOKEN, TOKEN, Entry, config
 from tests.pure.samples import ROOM
 
@@ -95,6 +97,12 @@ def _bare_clone(folder: Path) -> object:
         return clone.raw("commit", COMMIT)
 
 
+def _held_back(folder: Path) -> object:
+    state, clock = LocalState(folder), Clock()
+    state.note_pushes(Pushes(full_ms=clock.now_ms() + 60_000))
+    return Turns(state, clock, PushRate.of(HOSTED_PER_MINUTE)).check(HOST)
+
+
 def machine() -> Iterator[Entry]:
     """Yield what stands in the way on this machine."""
     for number in (13, 28, 30):
@@ -103,5 +111,6 @@ def machine() -> Iterator[Entry]:
     yield Entry("a clock of 1970", lambda _: Clock(lambda: 0).now_ms())
     yield Entry("a clock of nowhere", lambda _: Clock(lambda: 1 << 60).now_ms())
     yield Entry("a lock of another process", _busy)
+    yield Entry("a push too many", _held_back)
     yield Entry("a damaged clone", _bare_clone)
     yield Entry("a copy without the commit", _empty_copy)

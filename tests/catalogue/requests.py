@@ -125,6 +125,7 @@ def settings() -> Iterator[Entry]:
     """Yield what is wrong with what was configured."""
     variables = {
         "a timeout": {"PEER_RELAY_TIMEOUT": "20s"},
+        "a number of pushes": {"PEER_RELAY_PUSHES_PER_MINUTE": "six"},
         "a home": {"PEER_RELAY_HOME": "~nobody-of-that-name/x"},
         "a remote": {"PEER_RELAY_REMOTE": "~nobody-of-that-name/x"},
     }

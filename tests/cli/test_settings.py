@@ -165,6 +165,25 @@ def test_a_timeout_that_makes_no_sense_is_refused_by_name(monkeypatch: pytest.Mo
     )
 
 
+@pytest.mark.parametrize(("value", "expected"), [("", None), ("0", 0), ("6", 6), ("600", 600)])
+def test_a_number_of_pushes_a_minute_is_taken(
+    set_variables: pytest.MonkeyPatch, warnings: list[str], value: str, expected: int | None
+) -> None:
+    set_variables.setenv("PEER_RELAY_PUSHES_PER_MINUTE", value)
+    assert load_config(warnings.append).pushes_per_minute == expected
+
+
+@pytest.mark.parametrize("value", ["-1", "601", "1.5", "six", "٦"])
+def test_a_number_of_pushes_that_makes_no_sense_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("PEER_RELAY_PUSHES_PER_MINUTE", value)
+    with pytest.raises(InvalidSetting) as error:
+        read_settings()
+    assert str(error.value) == (
+        "PEER_RELAY_PUSHES_PER_MINUTE must be a whole number from 0 to 600. Correct it, or unset it for what suits a "
+        "host."
+    )
+
+
 def test_a_tilde_means_the_home_folder(set_variables: pytest.MonkeyPatch, home: Path, warnings: list[str]) -> None:
     set_variables.setenv("PEER_RELAY_REMOTE", "~/mailbox.git")
     set_variables.setenv("PEER_RELAY_HOME", "~/relay")

@@ -45,6 +45,7 @@ class Looks:
 
     steps: list[Step]
     looks: int = 0
+    near: bool = False
     now: Standing = field(default_factory=lambda: NOTHING)
 
     def reach(self) -> Reached:

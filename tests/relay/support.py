@@ -16,7 +16,9 @@ from tests.store.memory_store import MemoryStore
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from peer_relay.delivery import OnWait
     from peer_relay.ledger import Ledger, Step
+    from peer_relay.pacing import PushRate
     from peer_relay.records import Answer, Question
     from peer_relay.store import Store
     from tests.store.memory_store import MemoryMailbox
@@ -53,6 +55,7 @@ class FakeTime:
     def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
         self.seconds += seconds
+        self.ms += round(seconds * 1000)
 
     def clock(self) -> Clock:
         return Clock(self.now_ms, self.monotonic, self.sleep)
@@ -72,6 +75,8 @@ class Machine(Generic[StoreT]):
         self.store = store
         self.folder = folder
         self.time = time
+        self.rate: PushRate | None = None
+        self.on_wait: OnWait | None = None
         self.relay = self.another()
 
     def another(self) -> Relay:
@@ -82,9 +87,10 @@ class Machine(Generic[StoreT]):
             room_id=KEYS.room_id,
             store=self.store,
             state=state,
-            delivery=Delivery(self.store, state, self.peer, clock),
+            delivery=Delivery(self.store, state, self.peer, clock, self.rate),
             clock=clock,
             timeout_s=TIMEOUT_S,
+            on_wait=self.on_wait,
         )
 
     def restart(self) -> None:

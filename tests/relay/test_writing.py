@@ -379,10 +379,10 @@ def interrupt(machine: MemoryMachine, monkeypatch: pytest.MonkeyPatch, act: obje
     """Let another process of the machine act between the acceptance of the next record and its first try."""
     flush = machine.relay._delivery.flush
 
-    def first_the_other(deadline: object) -> object:
+    def first_the_other(*arguments: object) -> object:
         monkeypatch.undo()
         act()  # type: ignore[operator]
-        return flush(deadline)  # type: ignore[arg-type]
+        return flush(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(machine.relay._delivery, "flush", first_the_other)
 

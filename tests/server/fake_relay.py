@@ -80,6 +80,8 @@ def wait_for_log(folder: Path, line: str, count: int = 1) -> list[str]:
 class FakeRelay:
     """Has the methods of `Relay` that a server calls."""
 
+    near = False
+
     def __init__(self, folder: Path, script: Script) -> None:
         self.script = script
         self._folder = folder
@@ -141,6 +143,9 @@ class FakeRelay:
             left = self._queued
         self._log("deliver")
         return left == 0
+
+    def held_back_s(self) -> float:
+        return 0.0
 
     def pending(self) -> int:
         self._log("pending")

@@ -69,6 +69,29 @@ async def test_it_tries_again_until_nothing_is_left(tmp_path: Path) -> None:
     assert log.count("deliver") == 4
 
 
+@claim("delivered-or-queued")
+async def test_what_waits_for_its_turn_goes_out_when_that_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class HeldBack(FakeRelay):
+        def held_back_s(self) -> float:
+            return 17.0
+
+    rests: list[float] = []
+    sleep = anyio.sleep
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr("anyio.sleep", rest)
+    relay = HeldBack(tmp_path, Script(delivered=False, failures=10))
+    relay.ask("Why?")
+    mailbox = Mailbox(lambda: relay)  # type: ignore[arg-type, return-value]
+    await run_until(mailbox, tmp_path, "deliver", 9)
+    assert set(rests[:8]) == {17.0}
+
+
 @claim("I8")
 @pytest.mark.usefixtures("_fast")
 async def test_while_nothing_is_queued_it_contacts_nobody(tmp_path: Path) -> None:
