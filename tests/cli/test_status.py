@@ -350,7 +350,7 @@ def test_offline_it_loads_nothing_that_takes_long(own_home: Path) -> None:
     script = (
         "import atexit, sys\n"
         f"atexit.register(lambda: print(sorted({HEAVY!r} & set(sys.modules))))\n"
-        "from peer_relay.cli import main\n"
+        "from peer_relay.__main__ import main\n"
         "main()\n"
     )
     command = [sys.executable, "-c", script, "status", "--offline"]
