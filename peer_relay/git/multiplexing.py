@@ -51,11 +51,6 @@ class Multiplexing:
         self._is_possible: bool | None = None
         self._folder: str | None = None
 
-    @property
-    def is_begun(self) -> bool:
-        """Whether an earlier session began the connection, which may have ended since."""
-        return self._folder is not None
-
     def options(self, argv: Sequence[str], destination: Sequence[str]) -> list[str]:
         """Return the options with which a run of ssh uses the connection, and begins it if there is none.
 

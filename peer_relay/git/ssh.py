@@ -9,8 +9,8 @@
    too. None of that gets into the words that are shown once the login is made.
 5. The words of `GIT_SSH_COMMAND` come first, so that its options win over these (the first one counts for OpenSSH).
 6. Sessions share one connection where they can (`multiplexing`), but for the one of a person who asks how the login is
-   made. A shared one that turns out to be dead before anything came over it is replaced once. No session is kept: git
-   reads where a branch is once in a session, so a second question would be given the first answer.
+   made. ssh makes a new one by itself if that is dead, and so does the operation after one that failed. No session is
+   kept: git reads where a branch is once in a session, so a second question would be given the first answer.
 
 The program is taken for OpenSSH, or for a script that passes its arguments on to it, unless it is called plink or
 tortoiseplink: those get their own options for the port and for not asking, and none of OpenSSH's.
@@ -38,7 +38,7 @@ from peer_relay.git.smart import NOT_GIT, SmartTransport
 from peer_relay.git.words import clean, last_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from typing import IO
 
     from peer_relay.git.environment import NetworkEnvironment
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
 _GREETING_ADVICE = "Check the address, and that the shell of that account prints nothing of its own."
 _GRACE_S = 1.0
-_SSH_ITSELF = 255  # with which ssh ends if it is not the remote command that did
 _STDERR_BYTES = 8192
 _STDERR_LINES = 6
 _FETCH_SERVICE = "git-upload-pack"
@@ -132,7 +131,6 @@ class _Call:
         self._operation = operation
         self._stderr = stderr
         self._process: process.Process | None = None
-        self._may_be_stale = False
         self._lock = threading.Lock()
         self._killed = False
 
@@ -147,63 +145,40 @@ class _Call:
         Raises:
             Unreachable: there is no ssh program.
         """
+        program, *rest = self._argv
         environ = {name: value for name, value in self._environment.environ.items() if name != _PROTOCOL_VARIABLE}
         if service == _FETCH_SERVICE:
             environ[_PROTOCOL_VARIABLE] = "version=2"
-        command = f"{service} {_quoted(path)}"
-        self._run(command, environ)
+        options = [*self._options(program), *self._sharing()]
+        argv = [program, *rest, *options, self._destination, f"{service} {_quoted(path)}"]
+        with self._lock:
+            try:
+                self._process = started = process.start(argv, environ, stderr=self._stderr)
+            except OSError as error:
+                raise self._no_program(error) from None
+            if self._killed:
+                process.kill(started)
+        return self._conversation(started)
+
+    def _sharing(self) -> list[str]:
+        """Return the options for the connection that is shared: none for who asks about the login of a new one."""
+        if self._operation.asks_how:
+            return []
+        return self._shared.options(self._argv, [*_port("-p", self._remote.port), self._destination])
+
+    def _conversation(self, started: process.Process) -> Protocol:
+        stdin, stdout = started.stdin, started.stdout
+        assert stdin is not None  # noqa: S101 - `process.start` makes both pipes
+        assert stdout is not None  # noqa: S101 - the same
 
         def read(size: int) -> bytes:
-            data = self._read(size)
-            if not data and self._was_stale():
-                self._run(command, environ)
-                data = self._read(size)
-            self._may_be_stale = False
+            stdin.flush()
+            data = stdout.read(size)
             self._operation.spend(len(data))
             self.broke_off = len(data) < size
             return data
 
-        return Protocol(read, self._write)
-
-    def _run(self, command: str, environ: Mapping[str, str]) -> None:
-        program, *rest = self._argv
-        options, sharing = self._options(program), list[str]()
-        if not self._operation.asks_how:
-            self._may_be_stale = self._shared.is_begun
-            sharing = self._shared.options(self._argv, [*_port("-p", self._remote.port), *self._destination])
-        with self._lock:
-            try:
-                argv = [program, *rest, *options, *sharing, *self._destination, command]
-                self._process = process.start(argv, environ, stderr=self._stderr)
-            except OSError as error:
-                raise self._no_program(error) from None
-            if self._killed:
-                process.kill(self._process)
-
-    def _read(self, size: int) -> bytes:
-        assert self._process is not None  # noqa: S101 - `_run` began it
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None  # noqa: S101 - `process.start` makes both pipes
-        assert stdout is not None  # noqa: S101 - the same
-        stdin.flush()
-        return stdout.read(size)
-
-    def _write(self, data: bytes) -> int:
-        assert self._process is not None  # noqa: S101 - `_run` began it
-        assert self._process.stdin is not None  # noqa: S101 - `process.start` makes it
-        return self._process.stdin.write(data)
-
-    def _was_stale(self) -> bool:
-        """Say whether ssh ended before anything came, over a connection that earlier sessions had; forget that one."""
-        if not self._may_be_stale or self._killed or self._process is None:
-            return False
-        process.end(self._process, _GRACE_S)
-        if self._process.returncode != _SSH_ITSELF:
-            return False
-        self._shared.end()
-        self._stderr.seek(0)
-        self._stderr.truncate()
-        return True
+        return Protocol(read, stdin.write)
 
     def kill(self) -> None:
         """Kill ssh, now or as soon as it is started. May be called from another thread."""
@@ -233,8 +208,8 @@ class _Call:
         return ["-x", *chain(*(("-o", each) for each in settings)), *_port("-p", port)]
 
     @property
-    def _destination(self) -> list[str]:
-        return [f"{self._remote.username}@{self._remote.host}" if self._remote.username else self._remote.host]
+    def _destination(self) -> str:
+        return f"{self._remote.username}@{self._remote.host}" if self._remote.username else self._remote.host
 
     def _no_program(self, error: OSError) -> Unreachable:
         why = clean(error.strerror or "it does not start")

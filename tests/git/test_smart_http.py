@@ -177,18 +177,32 @@ def test_what_was_seen_and_is_gone_is_looked_up_again(fault_server: FaultServer)
     transport.close()
 
 
-@pytest.mark.parametrize("fault", [silence, hang_up, answers(429), answers(401)])
-def test_no_failure_that_asks_for_patience_is_repeated(fault_server: FaultServer, fault: object) -> None:
-    transport = fault_server.transport(NetworkEnvironment(environ={"PATH": ""}))
-    first = push_first(transport)
-    read(transport)
-    fault_server.faults = dict.fromkeys((FETCHING, PUSHING), fault)  # type: ignore[assignment]
+@pytest.mark.parametrize(
+    ("fault", "reads", "pushes"),
+    [
+        (hang_up, [FETCHING, FETCHING], [PUSHING]),  # the connection was a kept one
+        (answers(429), [FETCHING], [PUSHING]),
+        (answers(401), [FETCHING], [PUSHING]),
+        (answers(403), [FETCHING], [PUSHING, PUSH_LISTING, PUSHING]),
+    ],
+)
+def test_what_asks_for_patience_is_not_repeated(
+    fault_server: FaultServer, fault: Callable[[Handler, bytes], None], reads: list[str], pushes: list[str]
+) -> None:
+    environment = NetworkEnvironment(environ={"PATH": ""})
+    reading, pushing = fault_server.transport(environment), fault_server.transport(environment)
+    first = push_first(pushing)
+    read(reading)
+    fault_server.faults = dict.fromkeys((FETCHING, PUSHING), fault)
     fault_server.requests.clear()
-    failure(lambda: read(transport, 0.3))
+    failure(lambda: read(reading))
+    assert fault_server.asked == reads
+    fault_server.requests.clear()
     new, objects = one_commit(first, "second")
-    failure(lambda: transport.push(REF, first, new, objects, deadline(0.3)))
-    assert fault_server.asked == [FETCHING] * (2 if fault is hang_up else 1) + [PUSH_LISTING, PUSHING]
-    transport.close()
+    failure(lambda: pushing.push(REF, first, new, objects, deadline()))
+    assert fault_server.asked == pushes
+    reading.close()
+    pushing.close()
 
 
 def test_capabilities_that_are_long_or_none_are_not_remembered() -> None:
