@@ -16,6 +16,7 @@ from peer_relay import crash_points, disk
 from peer_relay.crash_points import CrashPoint
 from peer_relay.errors import StateUnusable
 from peer_relay.git import branch_lock, openclone
+from peer_relay.git.objects import Objects
 from tests.chaos.faulty_trials import stored_in
 from tests.chaos.killing_worlds import SITUATIONS, World
 from tests.claims import claim
@@ -206,13 +207,15 @@ def test_a_commit_of_the_room_was_refused_for_what_this_machines_disk_could_not_
     # Found by reading an object of a clone that was fetched just now failing with ENOSPC: the checkpoint then said that
     # the mailbox does not send all that belongs to it, and `restore` was offered, which takes good commits off.
     world.clone.wipe()
-    real, relay = openclone.unpacked, world.relay("alice")
+    relay = world.relay("alice")
 
-    def fail_once(path: str) -> bytes:
-        monkeypatch.setattr(openclone, "unpacked", real)
-        raise fail(number)
+    class FailsOnce(Objects):
+        def read(self, name: bytes) -> tuple[int, bytes]:
+            monkeypatch.setattr(openclone, "Objects", Objects)
+            self.__class__ = Objects  # type: ignore[assignment]
+            raise fail(number) from KeyError(name)
 
-    monkeypatch.setattr(openclone, "unpacked", fail_once)
+    monkeypatch.setattr(openclone, "Objects", FailsOnce)
     assert isinstance(relay.answers().stale, StateUnusable)
     known = world.state.load()
     assert known is not None
