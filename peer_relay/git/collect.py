@@ -44,8 +44,7 @@ _SMALLEST_ENTRY_BYTES = 9
 _REMEMBERED = 8
 # The pack goes no further than to this machine's own disk.
 _COMPRESSION = 1
-_COMMIT, _TREE, _BLOB = 1, 2, 3
-_WHOLE = (_COMMIT, _TREE, _BLOB)
+_COMMIT, _TREE = 1, 2
 _DEEPEST_ALTERNATE = 5
 _COMMIT_FORM = re.compile(rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)")
 _ENTRY = re.compile(rb"[0-7]+ [^\0]*\0.{20}", re.DOTALL)
@@ -138,11 +137,8 @@ class Collector:
         yield b"".join(pack_header_chunks(len(self._names)))
         for name in self._names:
             self._tick()
-            entry = self._objects.entry(name)
-            if entry is not None and entry.kind in _WHOLE:
-                yield entry.spelt
-            else:
-                yield packed(name, *self._object(name), level=_COMPRESSION).data
+            kind, content, _, spelt = self._objects.whole(name)
+            yield spelt or packed(name, kind, content, level=_COMPRESSION).data
 
     # -----------------------------------------------------------------------------------------------------------------
     # Commits

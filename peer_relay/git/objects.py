@@ -102,14 +102,18 @@ class Objects:
             raise KeyError(name.hex())
         return found
 
-    def entry(self, name: bytes) -> Entry | None:
-        """Return how an object stands in a pack; None if it is in none.
+    def whole(self, name: bytes) -> Entry:
+        """Return an object, with its bytes in a pack if it stands whole in one, and else without any.
 
         Raises:
-            TooLarge, any of `packfile.DAMAGE`, OSError: as `read` says.
+            As `read` says.
         """
         found = self._place(name)
-        return None if found is None else found[0].entry(found[1])
+        if found is None:
+            return Entry(*self.read(name), None, b"")
+        pack, offset = found
+        entry = pack.entry(offset)
+        return entry if entry.base is None else Entry(*pack.read(offset, entry), None, b"")
 
     def contains(self, name: bytes) -> bool:
         """Return whether an object is there, whatever state it is in.
@@ -203,12 +207,13 @@ class _Pack:
         except KeyError:
             return None
 
-    def read(self, offset: int) -> tuple[int, bytes]:
-        """Return the kind and the content of the object at an offset."""
+    def read(self, offset: int, entry: Entry | None = None) -> tuple[int, bytes]:
+        """Return the kind and the content of the object at an offset, where `entry` is what stands there if given."""
         deltas: list[tuple[int, bytes]] = []
         held = 0
         while (built := self._built.get(offset)) is None:
-            kind, content, base, _ = self.entry(offset)
+            kind, content, base, _ = entry or self.entry(offset)
+            entry = None
             if base is None:
                 built = kind, content
                 break

@@ -91,17 +91,29 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a pack holds, in the order in which it stands there.
+    """What a pack holds, in the order in which it stands there; a whole history, so it is kept small.
 
     Attributes:
         offsets: where each entry begins.
-        whole: the 20-byte name and the kind of each object that is not a delta, by where it begins.
-        deltas: the base of each delta, as `Entry.base` gives it, by where it begins.
+        kinds: the number of each one's kind, as `Entry.kind` gives it.
+        names: 20 bytes for each: the name of an object, and nothing but zeros for a delta.
+        deltas: the base of each delta, as `Entry.base` gives it, by where the delta begins.
     """
 
     offsets: array[int] = field(default_factory=lambda: array("Q"))
-    whole: dict[int, tuple[bytes, int]] = field(default_factory=dict)
+    kinds: bytearray = field(default_factory=bytearray)
+    names: bytearray = field(default_factory=bytearray)
     deltas: dict[int, int | bytes] = field(default_factory=dict)
+
+    def whole(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield where each object that is no delta begins, its kind and its name."""
+        for place, (offset, kind) in enumerate(zip(self.offsets, self.kinds, strict=True)):
+            if kind in _WORDS:
+                yield offset, kind, self.name(place)
+
+    def name(self, place: int) -> bytes:
+        """Return the name of the object that is the `place`-th of the pack, from 0."""
+        return bytes(self.names[place * HASH_BYTES : (place + 1) * HASH_BYTES])
 
 
 class PackReader:
@@ -161,7 +173,7 @@ class PackReader:
             entry: what `entry` just returned.
 
         Returns:
-            Its size in bytes, and its 20-byte name, which is empty for a delta.
+            Its size in bytes, and its 20-byte name, which is not known of a delta and then all zeros.
 
         Raises:
             MalformedPack: the entry does not inflate to the size in its header.
@@ -178,7 +190,11 @@ class PackReader:
                 break
         if length != entry.size:
             raise self._damaged("an object does not have the size that it declares")
-        return (self._delta_result_size(head), b"") if entry.base is not None else (entry.size, digest.digest())
+        return (
+            (self._delta_result_size(head), bytes(HASH_BYTES))
+            if entry.base is not None
+            else (entry.size, digest.digest())
+        )
 
     def content(self, entry: Entry) -> bytes:
         """Read on from behind an entry's header, and return what it inflates to; for one that `built` has seen."""
@@ -270,12 +286,12 @@ def scan_pack(file: BinaryIO, limits: PackLimits, *, remote: str) -> Seen:
         entry = reader.entry()
         if isinstance(entry.base, int) and not _contains(seen.offsets, entry.base):
             raise MalformedPack(remote=remote, reason="a delta's base is not an object")
-        seen.offsets.append(entry.offset)
         _check_size(entry.size, limits, remote)
         size, name = reader.built(entry)
-        if entry.base is None:
-            seen.whole[entry.offset] = name, entry.kind
-        else:
+        seen.offsets.append(entry.offset)
+        seen.kinds.append(entry.kind)
+        seen.names.extend(name)
+        if entry.base is not None:
             seen.deltas[entry.offset] = entry.base
         _check_size(size, limits, remote)
         total += max(size, entry.size)

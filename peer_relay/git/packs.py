@@ -16,7 +16,7 @@ import os
 import shutil
 import zlib
 from contextlib import ExitStack, closing, suppress
-from itertools import chain, pairwise
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -54,6 +54,7 @@ __all__ = ["FIRST_FETCH", "PackLimits", "ingest", "maintain", "needs_refetch", "
 FIRST_FETCH = PackLimits(max_objects=20_000, max_object_bytes=(256 << 10) + 4096, max_total_bytes=256 << 20)
 
 _KINDS = {1: b"commit", 2: b"tree", 3: b"blob"}
+_ACCEPTED = {*_KINDS, OFS_DELTA, REF_DELTA}
 _LOOSE_LIMIT = 500
 _LOOSE_COMPRESSION = 1  # what git itself uses by default
 _MAX_PACKS = 32
@@ -85,7 +86,7 @@ def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits) -> in
     count = len(seen.offsets)
     if count == 0:
         return 0
-    if any(kind not in _KINDS for _, kind in seen.whole.values()):
+    if not _ACCEPTED.issuperset(seen.kinds):
         raise MalformedPack(remote=remote, reason="it holds something else than blobs, trees and commits")
     try:
         file.seek(0)
@@ -166,7 +167,7 @@ def needs_refetch(repo: Repo) -> bool:
 def _whole(file: BinaryIO, seen: Seen, remote: str) -> Iterator[tuple[bytes, bytes]]:
     """Give the kind and the content of each object of a pack that is not a delta."""
     reader = PackReader(file, file.seek(0, 2) - HASH_BYTES, remote)
-    for offset, (_, kind) in seen.whole.items():
+    for offset, kind, _ in seen.whole():
         reader.seek(offset)
         yield _KINDS[kind], reader.content(reader.entry())
 
@@ -189,7 +190,7 @@ class _Resolved(DeltaChainIterator[_Built]):
         found = cls(None, data.object_format.hash_func, resolve_ext_ref=_resolver(store))
         found.set_pack_data(data)
         bases = set(seen.deltas.values())
-        for offset, (name, kind) in seen.whole.items() if bases else ():
+        for offset, kind, name in seen.whole() if bases else ():
             if offset in bases or name in bases:
                 found.record(UnpackedObject(kind, offset=offset))
         for offset, base in seen.deltas.items():
@@ -228,11 +229,10 @@ def _add_pack(
     with ExitStack() as leftovers:
         pack, index = (temporary_in(store, suffix, leftovers) for suffix in (".pack", ".idx"))
         checksum, entries = _complete(store, file, pack, set(missing))
-        begins = [*seen.offsets, file.seek(0, 2) - HASH_BYTES]
-        file.seek(begins[0])
-        for offset, end in pairwise(begins):
-            name = names[offset] if offset in names else seen.whole[offset][0]
-            entries.append((name, offset, zlib.crc32(file.read(end - offset))))
+        ends = chain(islice(seen.offsets, 1, None), [file.seek(0, 2) - HASH_BYTES])
+        file.seek(seen.offsets[0])
+        for place, (offset, end) in enumerate(zip(seen.offsets, ends, strict=True)):
+            entries.append((names.get(offset) or seen.name(place), offset, zlib.crc32(file.read(end - offset))))
         with create(index) as index_file:
             write_pack_index(index_file, sorted(entries), checksum, version=2)
         put_in_place(store, {".pack": pack, ".idx": index}, f"pack-{checksum.hex()}", durable=False)
