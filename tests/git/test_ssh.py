@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -413,6 +414,13 @@ def shared_folder(transport: SshTransport) -> Path:
     return Path(transport._shared._folder)
 
 
+def sharer(transport: SshTransport) -> int:
+    """Return the process that holds the shared connection."""
+    check = ["ssh", "-S", f"{shared_folder(transport)}/s", "-O", "check", "host"]
+    told = subprocess.run(check, capture_output=True, text=True, timeout=10, check=True).stderr
+    return int(re.sub(r"\D", "", told))
+
+
 def test_all_sessions_share_one_connection_which_ends_with_the_transport(ssh_server: SshServer, tmp_path: Path) -> None:
     repository = create_repository(tmp_path / "mailbox.git")
     transport = transport_to(ssh_server.url(repository), ssh_server.ssh_command)
@@ -431,19 +439,32 @@ def test_all_sessions_share_one_connection_which_ends_with_the_transport(ssh_ser
     transport.check_write(REF, deadline())
     assert transport.login == f"{transport._environment.ssh_command[0]} (publickey)"
     assert connections(ssh_server) == before + 2
+    process = sharer(transport)
     transport.close()
     assert not folder.exists()
+    end = time.monotonic() + 10
+    while Path(f"/proc/{process}").exists():
+        assert time.monotonic() < end, "it was not told to end"
 
 
-def test_a_shared_connection_that_died_is_replaced(ssh_server: SshServer, tmp_path: Path) -> None:
+@claim("deadline")
+@pytest.mark.parametrize("event", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_shared_connection_that_died_or_is_silent_is_replaced(
+    ssh_server: SshServer, tmp_path: Path, event: signal.Signals
+) -> None:
     repository = create_repository(tmp_path / "mailbox.git")
     transport = transport_to(ssh_server.url(repository), ssh_server.ssh_command)
     assert transport.read_ref(REF, deadline()) is None
-    before, check = connections(ssh_server), ["ssh", "-S", f"{shared_folder(transport)}/s", "-O", "check", "host"]
-    told = subprocess.run(check, capture_output=True, text=True, timeout=10, check=True).stderr
-    os.kill(int(re.sub(r"\D", "", told)), signal.SIGKILL)
-    first, objects = one_commit(None, "first")
-    transport.push(REF, None, first, objects, deadline())
+    before, process = connections(ssh_server), sharer(transport)
+    os.kill(process, event)
+    try:
+        if event == signal.SIGSTOP:
+            assert type(failure(lambda: transport.read_ref(REF, deadline(0.3)))) is DeadlineExceeded
+        first, objects = one_commit(None, "first")
+        transport.push(REF, None, first, objects, deadline())
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
     assert transport.read_ref(REF, deadline()) == first
     assert connections(ssh_server) == before + 1
 
