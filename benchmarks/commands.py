@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import Comparison, at_most, compare
+from benchmarks.measure import PROCESSOR, Comparison, at_most, by_turns, compare, processor_ms
 from benchmarks.processes import environment_of
 from peer_relay import app
 from peer_relay.config import RelayConfig
@@ -35,4 +36,7 @@ def commands(setting: Setting) -> Iterator[Comparison]:
     for arguments in ARGUMENTS:
         ours = python("-m", "peer_relay", *arguments)
         what = f"peer-relay {' '.join(arguments)}"
-        yield compare(what, ours, "`python -c pass`", python("-c", "pass"), setting.runs, goal=at_most(6))
+        against, theirs = "`python -c pass`", python("-c", "pass")
+        yield compare(what, ours, against, theirs, setting.runs, goal=at_most(6))
+        times = by_turns(partial(processor_ms, ours), partial(processor_ms, theirs), setting.runs)
+        yield Comparison(what, against, *times, unit=PROCESSOR, goal=at_most(6))
