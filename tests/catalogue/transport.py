@@ -15,9 +15,9 @@ from urllib3.exceptions import LocationValueError, NameResolutionError, NewConne
 
 from peer_relay.deadline import Deadline
 from peer_relay.errors import OutcomeUnknown, PeerRelayError, RateLimited, Unreachable
+from peer_relay.git.connections import broken as unreachable
 from peer_relay.git.credentials import ADVICE, Login, Logins
 from peer_relay.git.environment import NetworkEnvironment
-from peer_relay.git.http import _broken
 from peer_relay.git.local import LocalTransport
 from peer_relay.git.outcomes import contact_failure, push_refusal
 from peer_relay.git.packfile import scan_pack
@@ -111,7 +111,7 @@ def over_http() -> Iterator[Entry]:
         "a connection that broke": NewConnectionError(None, "hunter2"),  # type: ignore[arg-type]
     }
     for name, error in broken.items():
-        yield Entry(name, lambda _, error=error: _broken(HOST, error, "/etc/ssl/authorities.pem"))
+        yield Entry(name, lambda _, error=error: unreachable(HOST, error, "/etc/ssl/authorities.pem"))
 
 
 def over_ssh() -> Iterator[Entry]:
