@@ -152,19 +152,32 @@ class Contacts:
             raise AlreadyAnswered(question_id=place.question_id)
         raise UnknownQuestion(question_id=place.question_id)
 
-    def notes(self, contact: Contact) -> tuple[str, ...]:
-        """Return the sentences that go with a result; answers that came second are reported once."""
+    def notes(self, contact: Contact, sent: OutboxEntry | None = None) -> tuple[str, ...]:
+        """Return the sentences that go with a result; answers that came second are reported once.
+
+        Args:
+            contact: what the result is from.
+            sent: as for `outbox_notes`.
+        """
         notes = []
         if contact.stale is not None:
             notes.append(stale_note(contact.known, contact.stale, contact.unread))
         if contact.known.refusal is not None:
             notes.append(str(contact.known.refusal.error))
         blocked = None if contact.known.refusal else contact.blocked  # which is the same, said once
-        return (*notes, *self.outbox_notes(blocked))
+        return (*notes, *self.outbox_notes(blocked, sent))
 
-    def outbox_notes(self, blocked: PeerRelayError | None) -> tuple[str, ...]:
-        """Return what there is to say of the outbox; answers that came second are reported once."""
+    def outbox_notes(self, blocked: PeerRelayError | None, sent: OutboxEntry | None = None) -> tuple[str, ...]:
+        """Return what there is to say of the outbox; answers that came second are reported once.
+
+        Args:
+            blocked: what stands in the way of what is queued, if so.
+            sent: the record of this call, if it is in the mailbox. What was accepted beside it or later is on its way
+                by other calls, which have more to say of it.
+        """
         entries = self._state.outbox.entries()
+        if sent is not None:
+            entries = [each for each in entries if each.status is not Status.QUEUED or each.number < sent.number]
         notes = [*state_notes(entries, self._state.outbox.damaged(), blocked), *second_notes(entries)]
         for entry in entries:
             if entry.status is Status.SECOND:

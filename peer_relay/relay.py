@@ -322,15 +322,16 @@ class Relay(Decisions):
                 delivered = self._settled_elsewhere(entry, deadline)
             except (MailboxError, TransportError, LocalError) as error:
                 blocked = error  # `queued` then: whoever hears that does not send it again, wherever it is
-        return Sent(entry.place.question_id, delivered, self._notes(blocked), None if delivered else blocked)
+        notes = self._notes(blocked, entry if delivered else None)
+        return Sent(entry.place.question_id, delivered, notes, None if delivered else blocked)
 
-    def _notes(self, blocked: PeerRelayError | None) -> tuple[str, ...]:
+    def _notes(self, blocked: PeerRelayError | None, sent: OutboxEntry | None) -> tuple[str, ...]:
         """Return what there is to say beside a record that was accepted, which no failure here can change any more."""
         try:
             known = self._state.load()
             if known is None:
-                return self._contacts.outbox_notes(blocked)
-            return self._contacts.notes(Contact(known, None, blocked))
+                return self._contacts.outbox_notes(blocked, sent)
+            return self._contacts.notes(Contact(known, None, blocked), sent)
         except LocalError as error:
             return (str(error),)
 

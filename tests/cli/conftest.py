@@ -21,7 +21,7 @@ def relay(monkeypatch: pytest.MonkeyPatch) -> FakeRelay:
     monkeypatch.setenv("PEER_RELAY_REMOTE", "/srv/mailbox.git")
     monkeypatch.setenv("PEER_RELAY_ROOM_TOKEN", TOKEN)
     monkeypatch.setenv("PEER_RELAY_PEER_ID", "alice")
-    monkeypatch.setattr(app, "open_relay", lambda _config, _environ, _observer=None: fake)
+    monkeypatch.setattr(app, "open_relay", lambda *_: fake)
     return fake
 
 

@@ -7,13 +7,12 @@ import errno
 import json
 import os
 import re
-import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from peer_relay import app
+from peer_relay import app, disk
 from peer_relay.cli import drafts
 from peer_relay.cli.asking import _about_answering
 from peer_relay.cli.drafts import SCISSORS
@@ -365,14 +364,14 @@ def test_a_machine_that_cannot_keep_the_question_loses_no_text(
 ) -> None:
     room("alice")
     seen = editor(ABOVE % "Why?\\n")
-    make = tempfile.mkstemp
+    make = disk.create_temporary
 
-    def fail_after_the_editor(**options: Any) -> Any:
+    def fail_after_the_editor(folder: str) -> tuple[int, str]:
         if seen.exists():
             raise OSError(reason, os.strerror(reason))
-        return make(**options)
+        return make(folder)
 
-    monkeypatch.setattr("tempfile.mkstemp", fail_after_the_editor)
+    monkeypatch.setattr("peer_relay.disk.create_temporary", fail_after_the_editor)
     shown = run("ask")
     (path,) = (tmp_path / "alice" / "drafts").iterdir()
     assert (shown.exit_code, shown.stdout, path.read_text()) == (1, "", "Why?")
@@ -387,11 +386,11 @@ def test_a_machine_that_cannot_keep_the_question_loses_no_text(
 def test_a_machine_that_can_keep_nothing_says_so(
     room: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, reason: int
 ) -> None:
-    def fail(**_: object) -> None:
+    def fail(_folder: str) -> None:
         raise OSError(reason, os.strerror(reason))
 
     room("alice")
-    monkeypatch.setattr("tempfile.mkstemp", fail)
+    monkeypatch.setattr("peer_relay.disk.create_temporary", fail)
     shown = run("ask", "Why?")
     assert (shown.exit_code, shown.stdout) == (1, "")
     assert f"cannot be used: {os.strerror(reason)}." in shown.stderr

@@ -288,11 +288,11 @@ def test_an_editors_own_copy_does_not_stay(editor: Editor, own_home: Path) -> No
 def test_a_place_that_cannot_be_written_is_told_before_the_editor_opens(
     editor: Editor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(**_: object) -> None:
+    def full(_folder: str) -> None:
         raise OSError(30, "Read-only file system")
 
     seen = editor(ABOVE % "Why?")
-    monkeypatch.setattr("tempfile.mkstemp", full)
+    monkeypatch.setattr("peer_relay.disk.create_temporary", full)
     with pytest.raises(Failure) as refused:
         text_of()
     assert "cannot be used: Read-only file system." in refused.value.message
