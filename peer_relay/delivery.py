@@ -69,6 +69,7 @@ class _Outcome(Enum):
     DONE = "nothing is left that can go out now"
     PROGRESS = "something was settled or learnt; more may be left"
     MOVED = "somebody else was first"
+    YIELDED = "it is the turn of others"
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ class Delivery:
             self._pause(run)
             try:
                 with self._state.locked(run.deadline, lambda: self._is_over(run)):
-                    outcome = self._attempt(run)
+                    outcome = _Outcome.YIELDED if self._yields(run) else self._attempt(run)
             except Busy:
                 if self._is_over(run):
                     return
@@ -202,6 +203,10 @@ class Delivery:
             if outcome is _Outcome.DONE:
                 return
             run.races = run.races + 1 if outcome is _Outcome.MOVED else 0
+
+    def _yields(self, run: _Run) -> bool:
+        """Return whether others have their turn, which may have begun while this one waited for the lock."""
+        return run.pushes == 0 and not run.deadline.expired and self._turns.others_s() > 0
 
     def _is_over(self, run: _Run) -> bool:
         """Return whether there is nothing to do any more, which another process may have done. Needs no lock."""

@@ -12,7 +12,7 @@ from peer_relay.delivery import Delivery, _Run
 from peer_relay.errors import HeldBack
 from peer_relay.local_state import LocalState
 from peer_relay.outbox import Status
-from peer_relay.pacing import HOSTED_PER_MINUTE, PushRate
+from peer_relay.pacing import HOSTED_PER_MINUTE, Pushes, PushRate
 from peer_relay.reports import Sent
 from tests.claims import claim
 from tests.relay.support import place_of, texts
@@ -176,6 +176,22 @@ def test_who_lost_a_race_goes_on_at_once_and_then_lets_others_have_their_turn(
     time.sleep(2)
     assert alice.relay.ask("And now?").delivered
     assert time.pauses == [0.1, 2]
+
+
+def test_a_turn_of_others_that_began_while_the_lock_was_waited_for_counts(alice: MemoryMachine, time: FakeTime) -> None:
+    alice.relay.questions()
+    state, told = alice.state, list[Sent]()
+    asking = threading.Thread(target=lambda: told.append(alice.relay.ask("Why?")))
+    with state.locked(a_deadline()):
+        asking.start()
+        while not state.asked.ids():
+            asking.join(0.001)
+        asking.join(0.05)  # it waits for the lock by now, or comes to it later: the outcome is the same
+        now_ms = time.now_ms()
+        state.note_pushes(Pushes(ended_ms=now_ms, took_ms=100, crowded_ms=now_ms))  # another process's, in company
+    asking.join(20)
+    assert [each.delivered for each in told] == [True]
+    assert time.pauses == [pytest.approx(0.2, abs=0.02)]
 
 
 def test_who_writes_alone_never_waits_and_remembers_nothing(alice: MemoryMachine, time: FakeTime) -> None:
