@@ -16,11 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from dulwich.object_format import DEFAULT_OBJECT_FORMAT
-from dulwich.objects import RawObjectID
-from dulwich.pack import OFS_DELTA, REF_DELTA, apply_delta, load_pack_index
+from dulwich.pack import OFS_DELTA, REF_DELTA, apply_delta
 
 from peer_relay.errors import MalformedPack, TooLarge
+from peer_relay.git.packindex import PackIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -189,7 +188,7 @@ class _Pack:
         self._most = most
         self._file: FileIO = index.with_suffix(".pack").open("rb", buffering=0)
         try:
-            self._index = load_pack_index(index, DEFAULT_OBJECT_FORMAT)
+            self._index = PackIndex(index)
         except BaseException:
             self._file.close()
             raise
@@ -202,10 +201,7 @@ class _Pack:
 
     def find(self, name: bytes) -> int | None:
         """Return where an object begins, or None."""
-        try:
-            return self._index.object_offset(RawObjectID(name))
-        except KeyError:
-            return None
+        return self._index.find(name)
 
     def read(self, offset: int, entry: Entry | None = None) -> tuple[int, bytes]:
         """Return the kind and the content of the object at an offset, where `entry` is what stands there if given."""
@@ -251,7 +247,9 @@ class _Pack:
                 raise ValueError("a delta's base does not come before it")
             base = offset - distance
         elif kind == REF_DELTA:
-            base = self._index.object_offset(RawObjectID(head[position : position + ID_BYTES]))
+            base = self.find(head[position : position + ID_BYTES])
+            if base is None:
+                raise KeyError("a delta's base is not in its pack")
             position += ID_BYTES
         content, spelt = self._inflate(head, position, size)
         return Entry(kind, content, base, spelt)
