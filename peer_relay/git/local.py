@@ -22,7 +22,8 @@ import os
 import re
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
@@ -51,8 +52,10 @@ from peer_relay.errors import (
     Unreachable,
 )
 from peer_relay.git.branch_lock import BranchLock
-from peer_relay.git.collect import Collector
+from peer_relay.git.collect import MAX_OBJECT_BYTES, Collector, object_folders
 from peer_relay.git.connected import are_in_line, is_complete
+from peer_relay.git.inplace import InPlace
+from peer_relay.git.objects import Objects
 from peer_relay.git.opening import Opening, Parts
 from peer_relay.git.outcomes import CONFLICT_ADVICE, FULL_ADVICE, MISSING_OBJECTS
 from peer_relay.git.packfile import DAMAGE
@@ -163,6 +166,29 @@ class LocalTransport:
 
     # -----------------------------------------------------------------------------------------------------------------
     # Reading
+
+    @contextmanager
+    def in_place(self, deadline: Deadline | None = None) -> Iterator[InPlace | None]:
+        """Open the repository's objects, to be read where they are; None if it is shallow.
+
+        Args:
+            deadline: by when the reading has to end; None for no such time.
+
+        Raises:
+            TransportError: it cannot be opened; also by what is read.
+        """
+
+        def check() -> None:
+            if deadline is not None:
+                self._check(deadline)
+
+        with ExitStack() as stack:
+            with self._errors("read"):
+                repo = stack.enter_context(self._open_whole())
+                objects = Objects(object_folders(repo.object_store), self._display, MAX_OBJECT_BYTES)
+                is_shallow = bool(repo.get_shallow())
+            source = stack.enter_context(closing(InPlace(objects, partial(self._system_error, "read"), check)))
+            yield None if is_shallow else source
 
     def _fetch(self, request: FetchRequest, sink: BinaryIO, deadline: Deadline) -> FetchReply:
         with self._open_whole() as repo:

@@ -28,19 +28,19 @@ from peer_relay.errors import (
     RoomNotFound,
     StateUnusable,
     TooLarge,
-    UnsupportedFormat,
 )
 from peer_relay.git import history
 from peer_relay.git.exact import Examiner, draft_room, draft_step
 from peer_relay.git.fetching import Fetcher
+from peer_relay.git.replay import not_sent, replay
 from peer_relay.git.restoring import Restorer
 from peer_relay.git.trees import Draft
 from peer_relay.ledger import Ledger
 from peer_relay.paths import branch_ref
-from peer_relay.store import Arrival, Beyond, Refreshed, Refusal, Replay, Snapshot
+from peer_relay.store import Arrival, Beyond, Refreshed, Refusal, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from peer_relay.deadline import Deadline
     from peer_relay.git.clone import Clone
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from peer_relay.keys import RoomKeys
     from peer_relay.ledger import Step
     from peer_relay.records import Answer, Question, Room
-    from peer_relay.store import Verified
+    from peer_relay.store import Replay
 
 T = TypeVar("T")
 
@@ -171,10 +171,9 @@ class GitStore:
         try:
             with self._clone.opened() as clone:
                 tip = self._fetcher.whole(clone, fetched)
-                line = history.whole_line(clone, tip, partial(self._is_first, clone))
+                return replay(clone, self._clone.opened, tip, self._examiner)
         except (TooLarge, MalformedPack) as error:
             raise self._refuse_pack(seen, error).error from error
-        return Replay(tip, len(line), self._each_of(line))
 
     def beyond(self, known: Snapshot, refusal: Refusal, deadline: Deadline) -> Beyond:
         """Tell what a refused tip holds that was not verified; see `peer_relay.store.Store.beyond`."""
@@ -249,7 +248,7 @@ class GitStore:
             except DamagedClone as error:
                 if not clone.fresh:
                     raise
-                refusal = Refusal(line[-1], _not_sent(commit, error))
+                refusal = Refusal(line[-1], not_sent(commit, error))
                 break
             snapshot = verified.snapshot
             if verified.arrival is not None:
@@ -258,25 +257,6 @@ class GitStore:
                 break
         unfinished = refusal is None and snapshot.tip != (line or [known.tip])[-1]
         return Refreshed(snapshot, tuple(arrivals), refusal, unfinished)
-
-    def _is_first(self, clone: OpenClone, commit: str) -> bool:
-        try:
-            return bool(self._examiner.first(Draft(clone), commit))
-        except (RefusedCommit, UnsupportedFormat, DamagedClone):
-            return False
-
-    def _each_of(self, line: Sequence[str]) -> Generator[Verified]:
-        """Verify the commits of a whole history, one each time."""
-        with self._clone.opened() as clone:
-            draft, known = Draft(clone), None
-            for commit in line:
-                draft = draft.renewed()
-                try:
-                    found = self._examiner.next(draft, known, commit) if known else self._examiner.first(draft, commit)
-                except DamagedClone as error:
-                    raise _not_sent(commit, error) from error
-                known = found.snapshot
-                yield found
 
     def _refuse_pack(self, tip: str, error: TooLarge | MalformedPack) -> Refusal:
         """Blame the branch for a pack that was not taken in, unless this machine's disk is the reason.
@@ -341,9 +321,3 @@ class GitStore:
                 return act(clone)
         except DamagedClone as error:
             raise MalformedPack(remote=self.remote, reason=error.reason) from error
-
-
-def _not_sent(commit: str, error: DamagedClone) -> RefusedCommit:
-    """Blame a commit for what is missing in a clone that was fetched just now."""
-    reason = f"the mailbox does not send all that belongs to it ({error.reason})"
-    return RefusedCommit(commit=commit, reason=reason)

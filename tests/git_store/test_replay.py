@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from peer_relay.errors import RefusedCommit, UnsupportedFormat
+from peer_relay.errors import DeadlineExceeded, RefusedCommit, RepositoryNotFound, UnsupportedFormat
+from peer_relay.git.local import LocalTransport
+from peer_relay.git.remote import parse_remote
+from peer_relay.git.replay import replay_in_place
 from peer_relay.ledger import Ledger
 from peer_relay.paths import ROOM_FILE, Kind, Place
 from peer_relay.store import Arrival, Verified
 from tests import independent
 from tests.claims import claim
 from tests.git_store.forging import ANSWERED, BOBS, GOOD, LATER, NEW, OPEN, commit_question, question, tell
-from tests.git_store.reading import reader, soon
+from tests.git_store.reading import KEYS, reader, soon
 from tests.git_store.test_refused import FORGERIES, FULL_FORGERIES
 from tests.git_store.test_signed import sign_tip
 from tests.independent import START_MS, Room
@@ -35,7 +38,12 @@ def mailbox(tmp_path: Path) -> Room:
 
 
 def replay(folder: Path, address: Path | str | None) -> Replay:
-    return reader(folder, address or "").store.replay(soon(), soon())
+    """Return the replay of a mailbox at a path as `verify` has it: in place, if it shows its whole history."""
+    mailbox, ref = LocalTransport(parse_remote(str(address))), Room(None).branch.encode()
+    tip = mailbox.read_ref(ref, soon())
+    assert tip is not None
+    found = replay_in_place(mailbox, tip.decode(), KEYS, soon())
+    return found or reader(folder, str(address)).store.replay(soon(), soon())
 
 
 def outcome(of: Replay) -> tuple[list[Verified], RefusedCommit | None]:
@@ -241,7 +249,36 @@ def test_a_mailbox_with_a_damaged_object_is_refused_by_name(mailbox: Room, tmp_p
         path.write_bytes(independent.zlib.compress(b"blob 4\0odd\n"))
     with pytest.raises(RefusedCommit) as caught:
         list(replay(tmp_path, mailbox.git_dir).commits)
+    assert caught.value.commit == mailbox.commit_ids[1]
+    with pytest.raises(RefusedCommit) as caught:
+        list(reader(tmp_path, mailbox.git_dir).store.replay(soon(), soon()).commits)
     assert caught.value.commit in (mailbox.commit_ids[1], mailbox.commit_ids[-1])
+
+
+def test_a_mailbox_that_is_packed_or_gone_meanwhile_is_read_on_or_blamed(mailbox: Room, tmp_path: Path) -> None:
+    assert mailbox.git_dir is not None
+    replayed = replay(tmp_path, mailbox.git_dir)
+    found = [next(replayed.commits).snapshot.tip]
+    run_git("gc", "--quiet", "--prune=now", cwd=mailbox.git_dir)
+    found += [next(replayed.commits).snapshot.tip]
+    assert found == mailbox.commit_ids[:2]
+    replayed.commits.close()
+    replayed = replay(tmp_path, mailbox.git_dir)
+    mailbox.git_dir.rename(tmp_path / "elsewhere.git")
+    with pytest.raises(RepositoryNotFound):
+        next(replayed.commits)
+
+
+def test_a_replay_in_place_neither_copies_nor_changes_anything(mailbox: Room, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert names(replay(tmp_path, mailbox.git_dir)) == (mailbox.commit_ids, None, None)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_the_time_to_find_the_line_of_a_replay_in_place_is_bounded(mailbox: Room) -> None:
+    transport = LocalTransport(parse_remote(str(mailbox.git_dir)))
+    with pytest.raises(DeadlineExceeded):
+        replay_in_place(transport, mailbox.commit_ids[-1], KEYS, soon(0.0))
 
 
 def test_what_was_in_the_clone_before_is_not_taken_for_what_was_sent(mailbox: Room, tmp_path: Path) -> None:
