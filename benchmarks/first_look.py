@@ -18,6 +18,7 @@ from benchmarks.processes import PEER_RELAY, environment_of
 from benchmarks.rooms import GROWN, OLD, cached_room, copied
 from peer_relay import app
 from peer_relay.config import RelayConfig
+from peer_relay.paths import parse_path
 from tests.independent import TOKEN, Room
 from tests.servers import GIT_ENVIRONMENT
 
@@ -67,7 +68,8 @@ class _Looks:
         folder.mkdir()
 
     def ours(self) -> None:
-        """Look as a running server does."""
+        """Look as a running server does, which has not seen the room's paths before."""
+        parse_path.cache_clear()
         with contextlib.closing(app.open_relay(self._config(), {})) as relay:
             assert not relay.questions().items
 

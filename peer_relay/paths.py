@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 from peer_relay.ids import PEER_PATTERN, ULID_PATTERN, ulid_ms
@@ -52,6 +53,7 @@ def path_for(place: Place) -> str:
     return f"{place.asker}/{date}/{place.question_id}.{place.kind.value}.json"
 
 
+@lru_cache(maxsize=2048)
 def parse_path(path: str) -> Place:
     """Return the place that a path names.
 
@@ -59,7 +61,7 @@ def parse_path(path: str) -> Place:
         ValueError: no record of a room is ever stored under this path.
     """
     match = _PATH.fullmatch(path)
-    if match is None or ulid_ms(match[3]) > MAX_MS or format_date(ulid_ms(match[3])) != match[2]:
+    if match is None or (ms := ulid_ms(match[3])) > MAX_MS or format_date(ms) != match[2]:
         raise ValueError("not the path of a record")
     return Place(question_id=match[3], asker=match[1], kind=Kind(match[4]))
 

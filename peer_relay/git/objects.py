@@ -34,6 +34,8 @@ _FIRST_BYTES = 4 << 10
 _MORE_BYTES = 64 << 10
 _HEADER_BYTES = 64
 _REMEMBERED_BYTES = 8 << 20
+# The records of a full tip, of an ordinary length.
+_KEPT_BYTES = 2 << 20
 _KINDS = {b"commit": 1, b"tree": 2, b"blob": 3, b"tag": 4}
 _LARGEST_SIZE_BITS = 60
 
@@ -71,12 +73,20 @@ class Objects:
         self._listed = False
         # What follows an object is mostly where that was, and to look in vain takes as long as to read.
         self._ways = self._read_loose, self._read_packed
+        self._kept: dict[bytes, tuple[int, bytes]] = {}
+        self._kept_bytes = 0
 
     def close(self) -> None:
         """Close the packs that were opened."""
         for pack in self._packs:
             pack.close()
         self._packs, self._listed = [], False
+
+    def keep(self, name: bytes, kind: int, content: bytes) -> None:
+        """Keep what was just put there for those who read it next, as far as it is little in all."""
+        if self._kept_bytes + len(content) <= _KEPT_BYTES:
+            self._kept_bytes += len(content)
+            self._kept[name] = kind, content
 
     def read(self, name: bytes) -> tuple[int, bytes]:
         """Return an object's kind, as the pack format numbers it, and its content.
@@ -90,6 +100,8 @@ class Objects:
             MalformedPack: it is built on too many others.
             Any of `packfile.DAMAGE`, OSError: it is damaged or cannot be read.
         """
+        if (kept := self._kept.get(name)) is not None:
+            return kept
         first, second = self._ways
         found = first(name)
         if found is None:
@@ -293,6 +305,8 @@ def _result_size(delta: bytes) -> int:
         if not byte & 0x80:
             sizes.append(size)
             size = shift = 0
+            if len(sizes) > 1:
+                break
     return sizes[1]
 
 

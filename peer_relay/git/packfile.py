@@ -56,6 +56,8 @@ _HEADER_BYTES = 12
 _CHUNK_BYTES = 16 << 10
 # Enough for the two sizes at the beginning of a delta, of ten bytes each at most.
 _HEAD_BYTES = 20
+# More than an entry's two numbers, or its size and the name of its base.
+_LONGEST_HEADER = 32
 _WORDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
 # By how much what cannot be compressed grows, of a small object.
 _OVERHEAD_BYTES = 64
@@ -150,6 +152,7 @@ class PackReader:
             MalformedPack: it is cut short, or of no known kind, or its base does not come before it.
         """
         offset = self.offset
+        self._have(_LONGEST_HEADER)
         byte = self._byte()
         kind, size, shift = byte >> 4 & 7, byte & 15, 4
         while byte & 0x80:
@@ -161,7 +164,7 @@ class PackReader:
         if kind == _OFFSET_DELTA:
             return Entry(offset, kind, size, self._base_offset(offset))
         if kind == _NAMED_DELTA:
-            return Entry(offset, kind, size, bytes(self._byte() for _ in range(HASH_BYTES)))
+            return Entry(offset, kind, size, self._bytes(HASH_BYTES))
         if kind not in _WORDS:
             raise self._damaged("an object is of no known kind")
         return Entry(offset, kind, size, None)
@@ -230,9 +233,9 @@ class PackReader:
             if not byte & 0x80:
                 sizes.append(size)
                 size = shift = 0
-        if len(sizes) < 2:
-            raise self._damaged("a delta does not say the size of its result")
-        return sizes[1]
+                if len(sizes) == 2:
+                    return sizes[1]
+        raise self._damaged("a delta does not say the size of its result")
 
     def _base_offset(self, offset: int) -> int:
         byte = self._byte()
@@ -244,11 +247,26 @@ class PackReader:
             raise self._damaged("a delta's base does not come before it")
         return offset - distance
 
+    def _have(self, count: int) -> None:
+        """See to it that so many bytes of what comes next are in the buffer, or all that there are."""
+        if len(self._buffer) - self._position < count and self._read_to < self._end:
+            left = self._buffer[self._position :]
+            self._fill()
+            self._buffer = left + self._buffer
+
     def _byte(self) -> int:
         if self._position == len(self._buffer):
-            self._fill()
+            raise self._damaged("the pack is cut short")
         self._position += 1
         return self._buffer[self._position - 1]
+
+    def _bytes(self, count: int) -> bytes:
+        """Return the next bytes, which `_have` has made sure of."""
+        found = self._buffer[self._position : self._position + count]
+        if len(found) < count:
+            raise self._damaged("the pack is cut short")
+        self._position += count
+        return found
 
     def _fill(self) -> None:
         self._buffer = self._file.read(min(_CHUNK_BYTES, self._end - self._read_to))

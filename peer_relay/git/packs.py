@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from dulwich.objects import ObjectID, RawObjectID, ShaFile
     from dulwich.repo import Repo
 
+    Keep = Callable[[bytes, int, bytes], None]
+
 __all__ = ["FIRST_FETCH", "PackLimits", "ingest", "maintain", "needs_refetch", "write_loose"]
 
 # A record's file is at most 256 KiB; a little more lets the rule about records name the file instead.
@@ -61,7 +63,7 @@ _MAX_PACKS = 32
 _TIMES = 3
 
 
-def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits) -> int:
+def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits, keep: Keep = lambda *_: None) -> int:
     """Take a pack into the clone.
 
     Args:
@@ -69,6 +71,8 @@ def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits) -> in
         file: what `Transport.fetch` wrote, readable and seekable; it may be empty. Thin with respect to the clone.
         remote: where it came from, as errors name it.
         limits: the most that it may hold.
+        keep: gets the 20-byte name, the kind as the pack format numbers it and the content of what was built from
+            differences, which is nearly all that a host sends.
 
     Returns:
         The number of objects taken in; 0 for an empty file.
@@ -92,7 +96,11 @@ def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits) -> in
         file.seek(0)
         with closing(PackData.from_file(file, DEFAULT_OBJECT_FORMAT)) as data:
             resolved = _Resolved.of(repo.object_store, data, seen)
-            names = {each.offset: each.name for each in resolved if each.offset in seen.deltas}
+            names = dict[int, bytes]()
+            for each in resolved:
+                if each.offset in seen.deltas:
+                    names[each.offset] = each.name
+                    keep(each.name, each.kind, each.content)
             if count <= _LOOSE_LIMIT:
                 built = _Resolved.of(repo.object_store, data, seen) if seen.deltas else ()
                 objects = chain(_whole(file, seen, remote), ((_KINDS[each.kind], each.content) for each in built))

@@ -1,0 +1,50 @@
+"""Reading objects: what was just taken in is not read from the disk again."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from dulwich.repo import Repo
+
+from peer_relay.git.objects import Objects
+from peer_relay.git.packs import FIRST_FETCH, ingest
+from tests.git.building import delta, entry, raw_pack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REMOTE = "ssh://host/mailbox.git"
+BASE = b"0123456789" * 100
+
+
+def _name(content: bytes) -> bytes:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).digest()
+
+
+def _objects(folder: Path) -> Objects:
+    return Objects([str(folder / "objects")], REMOTE, 1 << 20)
+
+
+def test_what_a_pack_builds_is_kept_under_its_names(tmp_path: Path) -> None:
+    targets = [BASE + b"%d" % number for number in range(3)]
+    sent = raw_pack([entry(3, BASE), *(entry(7, delta(BASE, each), base=_name(BASE)) for each in targets)])
+    with Repo.init_bare(tmp_path / "clone.git", mkdir=True) as repo, closing(_objects(tmp_path / "none")) as empty:
+        assert ingest(repo, sent, remote=REMOTE, limits=FIRST_FETCH, keep=empty.keep) == 4
+        assert [empty.read(_name(each)) for each in targets] == [(3, each) for each in targets]
+        with pytest.raises(KeyError):  # it stood there whole, and is read when it is asked for
+            empty.read(_name(BASE))
+    with closing(_objects(tmp_path / "clone.git")) as objects:
+        assert [objects.read(_name(each)) for each in (BASE, *targets)] == [(3, each) for each in (BASE, *targets)]
+
+
+def test_no_more_is_kept_than_the_records_of_a_tip(tmp_path: Path) -> None:
+    with closing(_objects(tmp_path)) as objects:
+        for number in range(40):
+            objects.keep(number.to_bytes(20), 3, bytes(100_000))
+        objects.keep(bytes(range(20)), 3, b"short")
+        assert objects.read(bytes(range(20))) == (3, b"short")
+        with pytest.raises(KeyError):
+            objects.read((39).to_bytes(20))
