@@ -27,7 +27,9 @@ from dulwich.pack import PackFileDisappeared, UnresolvedDeltas
 from peer_relay.errors import MalformedPack, TooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    Keep = Callable[[bytes, int, bytes], None]
 
 # What decoding untrusted objects raises besides operating system errors. The built-in ones are part of it: a truncated
 # tree is an IndexError, a strange time in a commit a ValueError or OverflowError.
@@ -169,19 +171,20 @@ class PackReader:
             raise self._damaged("an object is of no known kind")
         return Entry(offset, kind, size, None)
 
-    def built(self, entry: Entry) -> tuple[int, bytes]:
+    def built(self, entry: Entry) -> tuple[int, bytes, bytes | None]:
         """Read on from behind an entry's header, and return what can be said of the object that it builds.
 
         Args:
             entry: what `entry` just returned.
 
         Returns:
-            Its size in bytes, and its 20-byte name, which is not known of a delta and then all zeros.
+            Its size in bytes; its 20-byte name, which is not known of a delta and then all zeros; and its content if it
+            is a short object and no delta.
 
         Raises:
             MalformedPack: the entry does not inflate to the size in its header.
         """
-        head, length = b"", 0
+        head, length, piece = b"", 0, b""
         kind = _WORDS.get(entry.kind, b"")
         digest = hashlib.sha1(b"%s %d\0" % (kind, entry.size), usedforsecurity=False)
         for piece in self._inflate(entry.size):
@@ -193,11 +196,9 @@ class PackReader:
                 break
         if length != entry.size:
             raise self._damaged("an object does not have the size that it declares")
-        return (
-            (self._delta_result_size(head), bytes(HASH_BYTES))
-            if entry.base is not None
-            else (entry.size, digest.digest())
-        )
+        if entry.base is not None:
+            return self._delta_result_size(head), bytes(HASH_BYTES), None
+        return entry.size, digest.digest(), piece if len(piece) == length else None
 
     def content(self, entry: Entry) -> bytes:
         """Read on from behind an entry's header, and return what it inflates to; for one that `built` has seen."""
@@ -279,13 +280,15 @@ class PackReader:
         return MalformedPack(remote=self._remote, reason=reason)
 
 
-def scan_pack(file: BinaryIO, limits: PackLimits, *, remote: str) -> Seen:
+def scan_pack(file: BinaryIO, limits: PackLimits, *, remote: str, keep: Keep = lambda *_: None) -> Seen:
     """Check a pack's form and its objects' sizes without building any of them.
 
     Args:
         file: the pack from its first byte to its last, readable and seekable.
         limits: the most that it may hold.
         remote: where it came from, as errors name it.
+        keep: gets the 20-byte name, the kind as the pack format numbers it and the content of each short object that
+            stands whole in it.
 
     Returns:
         What it holds.
@@ -305,13 +308,15 @@ def scan_pack(file: BinaryIO, limits: PackLimits, *, remote: str) -> Seen:
         if isinstance(entry.base, int) and not _contains(seen.offsets, entry.base):
             raise MalformedPack(remote=remote, reason="a delta's base is not an object")
         _check_size(entry.size, limits, remote)
-        size, name = reader.built(entry)
+        size, name, content = reader.built(entry)
         seen.offsets.append(entry.offset)
         seen.kinds.append(entry.kind)
         seen.names.extend(name)
         if entry.base is not None:
             seen.deltas[entry.offset] = entry.base
         _check_size(size, limits, remote)
+        if content is not None:
+            keep(name, entry.kind, content)
         total += max(size, entry.size)
         if total > limits.max_total_bytes:
             raise TooLarge(remote=remote, reason=f"more than {limits.max_total_bytes} bytes in all")

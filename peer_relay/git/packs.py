@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from dulwich.objects import ObjectID, RawObjectID, ShaFile
     from dulwich.repo import Repo
 
-    Keep = Callable[[bytes, int, bytes], None]
+    from peer_relay.git.packfile import Keep
 
 __all__ = ["FIRST_FETCH", "PackLimits", "ingest", "maintain", "needs_refetch", "write_loose"]
 
@@ -71,8 +71,8 @@ def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits, keep:
         file: what `Transport.fetch` wrote, readable and seekable; it may be empty. Thin with respect to the clone.
         remote: where it came from, as errors name it.
         limits: the most that it may hold.
-        keep: gets the 20-byte name, the kind as the pack format numbers it and the content of what was built from
-            differences, which is nearly all that a host sends.
+        keep: gets the 20-byte name, the kind as the pack format numbers it and the content of each object but the
+            longest, while it is looked at: before it is known whether the pack is taken in.
 
     Returns:
         The number of objects taken in; 0 for an empty file.
@@ -86,7 +86,7 @@ def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits, keep:
     file.flush()
     if file.seek(0, 2) == 0:
         return 0
-    seen = scan_pack(file, limits, remote=remote)
+    seen = scan_pack(file, limits, remote=remote, keep=keep)
     count = len(seen.offsets)
     if count == 0:
         return 0
