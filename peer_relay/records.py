@@ -197,7 +197,7 @@ def make(kind: type[RecordT], **fields: Any) -> RecordT:  # noqa: ANN401 - the m
 
 def canonical_bytes(record: _Record) -> bytes:
     """Return the one spelling of a record: UTF-8 JSON, one object, one trailing newline."""
-    fields = [f'  "{name}": {_spelt_value(value)}' for name, value in record if value is not None]
+    fields = [f'  "{name}": {_spelt_value(value)}' for name, value in vars(record).items() if value is not None]
     return ("{\n" + ",\n".join(fields) + "\n}\n").encode()
 
 
