@@ -60,9 +60,8 @@ class OpenClone:
         self._opened: Repo | None = None
 
     def close(self) -> None:
-        """Close what was opened. Where a failure still holds a piece of a mapped pack, the pack goes with it."""
-        with contextlib.suppress(BufferError):
-            self._source.close()
+        """Close what was opened. Where a failure still holds a piece of a pack that dulwich maps, that goes with it."""
+        self._source.close()
         if self._opened is not None:
             with contextlib.suppress(BufferError):
                 self._opened.close()
