@@ -44,9 +44,9 @@ _WIDTH = max(len(outcome.value) for outcome in Outcome)
 def verify(plain_git: bool) -> None:  # noqa: FBT001 - click passes flags by name
     """Prove that the whole history of the room is exact.
 
-    Every commit is read anew from the mailbox and verified, from the first on: it has to be byte for byte the one that its record
-    demands. What is printed was proved. Ends with exit status 1 at the first commit that is not exact, and also if an
-    id was used twice or if the history lost what this machine had verified before.
+    Every commit is read anew from the mailbox and verified, from the first on: it has to be byte for byte the one that
+    its record demands. What is printed was proved. Ends with exit status 1 at the first commit that is not exact, and
+    also if an id was used twice or if the history lost what this machine had verified before.
     """
     config = load_config(warn, manners().room)
     remote, branch = _place_of(config)
