@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -77,11 +76,7 @@ class Asked:
 
     def useless(self) -> Iterator[Path]:
         """Yield the marks of answers that are waited for no longer: of processes that were killed, or were too late."""
-        with contextlib.suppress(OSError):
-            names = set(os.listdir(self._folder))  # noqa: PTH208 - as quick as it gets, after every push
-            for name in names:
-                if name.endswith(_SHOWN_SUFFIX) and name.removesuffix(_SHOWN_SUFFIX) not in names:
-                    yield self._folder / name
+        return (path for path in self._folder.glob(f"*{_SHOWN_SUFFIX}") if not path.with_suffix("").exists())
 
     def _shown(self, question_id: str) -> Path:
         return self._folder / (question_id + _SHOWN_SUFFIX)

@@ -87,13 +87,11 @@ def write_atomically(path: Path, data: bytes, *, mode: int = PRIVATE_FILE, durab
         try:
             try:
                 write_all(handle, data)
-                # Of an empty file all that there is is its name, which the folder's fsync forces; Windows has none.
-                if durable and (data or os.name == "nt"):
+                if durable:
                     os.fsync(handle)
             finally:
                 os.close(handle)
-            if mode != PRIVATE_FILE:
-                os.chmod(temporary, mode)
+            os.chmod(temporary, mode)
             reached(CrashPoint.FILE_WRITTEN)
             os.replace(temporary, path)
         except BaseException:

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from peer_relay.deadline import Deadline
 
 _LOCK_POLL_S = 0.01
-# How many times a process saves until it looks again for what killed ones left: with its first, and then every so many.
-_SWEEP_TURN = 32
 
 
 class LocalState:
@@ -51,7 +49,6 @@ class LocalState:
         self._checkpoint = folder / "checkpoint.json"
         self._pushes = folder / "pushes"
         self._closed = threading.Event()
-        self._saves = 0
 
     @contextlib.contextmanager
     def locked(self, deadline: Deadline, gives_up: Callable[[], bool] = lambda: False) -> Iterator[None]:
@@ -85,15 +82,11 @@ class LocalState:
         return checkpoint.load(self._checkpoint)
 
     def save(self, new: Checkpoint) -> None:
-        """Put a checkpoint in place, and now and then sweep out what killed processes left; only under the lock.
+        """Put a checkpoint in place, and sweep out what killed processes left; only under the lock.
 
         Records are accepted without the lock, so only what is old is swept.
         """
         checkpoint.save(self._checkpoint, new)
-        is_turn = self._saves % _SWEEP_TURN == 0
-        self._saves += 1
-        if not is_turn:
-            return
         folders = (self.folder, self.folder / "outbox", self.folder / "asked")
         unfinished = chain.from_iterable(map(disk.unfinished_in, folders))
         disk.remove_old(chain(unfinished, self.asked.useless()), self.folder / "lock")

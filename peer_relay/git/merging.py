@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dulwich.midx import load_midx
-from dulwich.pack import REF_DELTA
+from dulwich.object_format import DEFAULT_OBJECT_FORMAT
+from dulwich.pack import REF_DELTA, load_pack_index
 
 from peer_relay.git.deltas import tree_deltas
 from peer_relay.git.newpack import OUR_PACK, Packed, packed, write_pack
 from peer_relay.git.packfile import DAMAGE, HASH_BYTES
-from peer_relay.git.packindex import index_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ MERGE_OBJECTS = 8_192
 MERGE_BYTES = 16 << 20
 """The largest pack that packs are merged into, of objects as they stand in it."""
 
-_SMALLEST_LEVEL = 8
+_SMALLEST_LEVEL = 128
 _TREE = 2
 _OUR_KINDS = (1, _TREE, 3, 4, REF_DELTA)
 # A tree that takes so much in a pack is worth a look when it comes together with other states of its folder.
@@ -142,7 +142,8 @@ def _entries(pack: Pack) -> Iterator[Packed]:
     Raises:
         Any of `packfile.DAMAGE`: it is damaged, or not as packs are that were made here.
     """
-    rows = index_rows(pack.stem.with_suffix(".idx").read_bytes())
+    with closing(load_pack_index(pack.stem.with_suffix(".idx"), DEFAULT_OBJECT_FORMAT)) as index:
+        rows = sorted((offset, bytes(name), checksum) for name, offset, checksum in index.iterentries())
     data = pack.stem.with_suffix(".pack").read_bytes()
     ends = [*(offset for offset, _, _ in rows[1:]), len(data) - HASH_BYTES]
     for (offset, name, checksum), end in zip(rows, ends, strict=True):

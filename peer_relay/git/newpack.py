@@ -15,22 +15,22 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import zlib
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from dulwich.file import adjust_shared_perm
 from dulwich.object_format import DEFAULT_OBJECT_FORMAT
-from dulwich.pack import REF_DELTA, pack_header_chunks, pack_object_header
+from dulwich.pack import REF_DELTA, pack_header_chunks, pack_object_header, write_pack_index
 
 from peer_relay.crash_points import CrashPoint, reached
-from peer_relay.disk import sync_folder, write_all
-from peer_relay.git.packindex import spelt_index
+from peer_relay.disk import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dulwich.file import SharedPerm
     from dulwich.object_store import DiskObjectStore
 
     from peer_relay.git.deltas import Delta
@@ -38,15 +38,11 @@ if TYPE_CHECKING:
 MARK = b"peer".hex()
 OUR_PACK = re.compile(rf"pack-[0-9a-f]{{32}}{MARK}")
 OUR_KEEP = re.compile(rf"{OUR_PACK.pattern}\.keep")
-_OUR_PREFIX = "tmp_pack_"
-OUR_TEMPORARY = re.compile(rf"{_OUR_PREFIX}[0-9a-f]{{16}}\.(pack|idx)")
+OUR_TEMPORARY = re.compile(r"tmp_pack_[0-9a-f]{16}\.(pack|idx)")
 
 # Windows neither replaces nor removes a read-only file.
 OBJECT_MODE = 0o666 if os.name == "nt" else 0o444
 NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-
-_WINDOW_BITS, _MEMORY_LEVEL = 12, 5
-_WINDOW_BYTES = 1 << _WINDOW_BITS
 
 
 class Packed(NamedTuple):
@@ -68,23 +64,9 @@ def packed(name: bytes, kind: int, content: bytes, delta: Delta | None = None, l
     """
     if delta is None:
         header = pack_object_header(kind, None, len(content), DEFAULT_OBJECT_FORMAT)
-        return Packed(name, bytes(header) + deflated(content, level))
+        return Packed(name, bytes(header) + zlib.compress(content, level))
     header = pack_object_header(REF_DELTA, delta.base, len(delta.instructions), DEFAULT_OBJECT_FORMAT)
-    return Packed(name, bytes(header) + deflated(delta.instructions, level))
-
-
-def deflated(content: bytes, level: int) -> bytes:
-    """Return compressed bytes, as `zlib.compress` does; a short content in a third of the time.
-
-    Args:
-        content: any bytes.
-        level: 1 to 9; -1 is zlib's own choice.
-    """
-    if len(content) > _WINDOW_BYTES:
-        return zlib.compress(content, level)
-    # What a window of 32 KB needs, 256 KB of memory, takes longer to get than such a content to compress.
-    packer = zlib.compressobj(level, zlib.DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL)
-    return packer.compress(content) + packer.flush()
+    return Packed(name, bytes(header) + zlib.compress(delta.instructions, level))
 
 
 def write_pack(store: DiskObjectStore, entries: Sequence[Packed], *, durable: bool) -> str:
@@ -134,7 +116,7 @@ class _Spelt(NamedTuple):
 
     body: bytes
     checksum: bytes
-    rows: list[tuple[bytes, int, int]]
+    rows: list[tuple[bytes, int, int | None]]
 
     @property
     def name(self) -> str:
@@ -143,7 +125,7 @@ class _Spelt(NamedTuple):
 
 def _spell(entries: Sequence[Packed]) -> _Spelt:
     header = b"".join(pack_header_chunks(len(entries)))
-    position, rows = len(header), list[tuple[bytes, int, int]]()
+    position, rows = len(header), list[tuple[bytes, int, int | None]]()
     for each in entries:
         rows.append((each.name, position, zlib.crc32(each.data)))
         position += len(each.data)
@@ -154,48 +136,32 @@ def _spell(entries: Sequence[Packed]) -> _Spelt:
 def _write(store: DiskObjectStore, spelt: _Spelt, *, durable: bool) -> None:
     with ExitStack() as leftovers:
         pack, index = (temporary_in(store, suffix, leftovers) for suffix in (".pack", ".idx"))
-        _fill(pack, spelt.body + spelt.checksum, store.shared_perm, durable=durable)
+        with create(pack) as file:
+            file.write(spelt.body + spelt.checksum)
         reached(CrashPoint.OBJECT_WRITTEN)
-        _fill(index, spelt_index(spelt.rows, spelt.checksum), store.shared_perm, durable=durable)
+        with create(index) as file:
+            write_pack_index(file, spelt.rows, spelt.checksum, version=2)
         put_in_place(store, {".pack": pack, ".idx": index}, spelt.name, durable=durable)
-        leftovers.pop_all()
 
 
-def _fill(path: str, data: bytes, shared: SharedPerm | None, *, durable: bool) -> None:
-    """Write a whole new file."""
-    handle = os.open(path, NEW_FILE, OBJECT_MODE)
-    try:
-        adjust_shared_perm(path, shared)
-        write_all(handle, data)
-        if durable:
-            os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def temporary_in(store: DiskObjectStore, suffix: str, leftovers: ExitStack) -> str:
+def temporary_in(store: DiskObjectStore, suffix: str, leftovers: ExitStack) -> Path:
     """Return the path of a new file beside the packs, which is removed in the end if it is still there."""
-    path = f"{store.pack_dir}/{_OUR_PREFIX}{os.urandom(8).hex()}{suffix}"
-    leftovers.callback(_remove, path)
+    path = Path(store.pack_dir, f"tmp_pack_{secrets.token_hex(8)}{suffix}")
+    leftovers.callback(path.unlink, missing_ok=True)
     return path
 
 
-def _remove(path: str) -> None:
-    with suppress(FileNotFoundError):
-        os.unlink(path)
-
-
-def create(path: str) -> BinaryIO:
+def create(path: Path) -> BinaryIO:
     """Open a new file for writing and reading, which nobody may write to once it is closed."""
     return os.fdopen(os.open(path, NEW_FILE, OBJECT_MODE), "w+b")
 
 
-def put_in_place(store: DiskObjectStore, files: Mapping[str, str], name: str, *, durable: bool) -> None:
+def put_in_place(store: DiskObjectStore, files: Mapping[str, Path], name: str, *, durable: bool) -> None:
     """Give a finished pack its name.
 
     Args:
         store: where it belongs to.
-        files: the temporary files by ending, the index last (1); on the disk if it is to be durable.
+        files: the temporary files by ending, the index last (1).
         name: its name, without an ending.
         durable: whether it would survive a loss of power on return.
 
@@ -204,7 +170,18 @@ def put_in_place(store: DiskObjectStore, files: Mapping[str, str], name: str, *,
     """
     for path in files.values():
         adjust_shared_perm(path, store.shared_perm)
+        if durable:
+            _sync(path)
     for suffix, path in files.items():
-        os.replace(path, f"{store.pack_dir}/{name}{suffix}")
+        path.replace(Path(store.pack_dir, name + suffix))
     if durable:
-        sync_folder(os.fspath(store.pack_dir))
+        sync_folder(Path(store.pack_dir))
+
+
+def _sync(path: Path) -> None:
+    # Windows flushes only what may be written.
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,4 +1,4 @@
-"""Where each object of a pack begins: the pack's index file, which is read in small pieces.
+"""Where each object of a pack begins, from the pack's index file, which is read in small pieces.
 
 dulwich maps an index into memory, and the system then keeps 64 KB of it there for each place that was looked at: 22 MB
 of an old room's, for a look at its newest thousand objects. The names in an index are evenly distributed, so one read
@@ -7,14 +7,11 @@ of 4 KB nearly always has the one that is looked for.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from io import FileIO
     from pathlib import Path
 
@@ -27,44 +24,6 @@ _LARGE_BYTES = 8
 # Of so many names on each side of where one should be it is nearly always one: three standard deviations in a million.
 _AROUND = 96
 _LARGE = 0x8000_0000
-
-
-def spelt_index(rows: Sequence[tuple[bytes, int, int]], checksum: bytes) -> bytes:
-    """Return the bytes of an index of version 2, of a pack of less than 2 GiB.
-
-    dulwich writes each of the 256 counts by itself, which takes longer than all the rest of a small pack.
-
-    Args:
-        rows: an object's 20-byte name, where it begins and the CRC-32 of its bytes in the pack, sorted.
-        checksum: the pack's own, of 20 bytes.
-    """
-    begun = [0] * 256
-    for name, _, _ in rows:
-        begun[name[0]] += 1
-    numbers = struct.Struct(f">{len(rows)}L")
-    names, offsets, checksums = zip(*rows, strict=True) if rows else ((), (), ())
-    columns = numbers.pack(*checksums), numbers.pack(*offsets)
-    body = b"".join([_BEGINNING, _COUNTS.pack(*accumulate(begun)), *names, *columns, checksum])
-    return body + hashlib.sha1(body, usedforsecurity=False).digest()
-
-
-def index_rows(data: bytes) -> list[tuple[int, bytes, int]]:
-    """Return what an index of version 2 says, of a pack of less than 2 GiB, in the order of the pack.
-
-    Returns:
-        Where each object begins, its 20-byte name and the CRC-32 of its bytes in the pack.
-
-    Raises:
-        ValueError, struct.error: it is of another form, or cut.
-    """
-    if not data.startswith(_BEGINNING):
-        raise ValueError("an index is not as those that are written here")
-    begin = len(_BEGINNING) + _COUNTS.size
-    numbers = struct.Struct(f">{_COUNTS.unpack_from(data, len(_BEGINNING))[-1]}L")
-    checksums_at = begin + numbers.size // _OFFSET_BYTES * _NAME_BYTES
-    offsets = numbers.unpack_from(data, checksums_at + numbers.size)
-    names = (data[at : at + _NAME_BYTES] for at in range(begin, checksums_at, _NAME_BYTES))
-    return sorted(zip(offsets, names, numbers.unpack_from(data, checksums_at), strict=True))
 
 
 class PackIndex:

@@ -35,7 +35,7 @@ from dulwich.pack import (
 from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.disk import reason_of, sync_folder, write_all
 from peer_relay.errors import DamagedClone, MalformedPack, StateUnusable
-from peer_relay.git.newpack import NEW_FILE, OBJECT_MODE, create, deflated, put_in_place, temporary_in
+from peer_relay.git.newpack import NEW_FILE, OBJECT_MODE, create, put_in_place, temporary_in
 from peer_relay.git.packfile import DAMAGE, HASH_BYTES, PackLimits, PackReader, Seen, scan_pack
 from peer_relay.git.packing import OUR_LOOSE_PREFIX, sweep, tend
 
@@ -138,7 +138,7 @@ def _write_loose(store: DiskObjectStore, objects: Iterable[tuple[bytes, bytes]],
         data = b"%s %d\0" % (kind, len(content)) + content
         name = hashlib.sha1(data, usedforsecurity=False).hexdigest()
         folder = f"{root}/{name[:2]}"
-        _replace(root, folder, name[2:], deflated(data, _LOOSE_COMPRESSION), store.shared_perm, durable=durable)
+        _replace(root, folder, name[2:], zlib.compress(data, _LOOSE_COMPRESSION), store.shared_perm, durable=durable)
         folders.add(folder)
     if durable:
         for folder in sorted(folders):
@@ -247,7 +247,7 @@ def _add_pack(
 
 
 def _complete(
-    store: DiskObjectStore, file: BinaryIO, path: str, missing: set[RawObjectID]
+    store: DiskObjectStore, file: BinaryIO, path: Path, missing: set[RawObjectID]
 ) -> tuple[bytes, list[tuple[bytes, int, int]]]:
     """Copy a pack and append the bases that it lacks; return its checksum, and the entries of what was appended."""
     with create(path) as pack:

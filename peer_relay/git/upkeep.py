@@ -3,8 +3,9 @@
 1. It never fails a push, and never makes one late: what it cannot do it leaves, and then leaves it for a while.
 2. What the owner of the repository said to git holds here too: nothing is packed where `gc.auto` is 0 or
    `receive.autogc` is false in the repository's own configuration.
-3. A push is one pack, which takes three fsyncs where each object as a file of its own takes two. It is files of their
-   own where packs would pile up, because nothing is packed (2) or that failed.
+3. A large push is one pack, which takes three fsyncs where each object as a file of its own takes two. A small one is
+   not: it would save some fsyncs here, and cost every reader a look into many packs. Nor is one where packs would pile
+   up, because nothing is packed (2) or that failed.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
     from peer_relay.deadline import Deadline
     from peer_relay.git.opening import Parts
 
-TURN = 8
-"""How many pushes a process makes until it looks what there is to pack and to merge."""
-
 _UNABLE: tuple[type[Exception], ...] = (*DAMAGE, OSError)
 _NEEDED_S = 1.0
+# From how many objects on a push is a pack: some six records. git's own limit is 100 (`receive.unpackLimit`), but git
+# forces no object of its own to the disk.
+_WORTH_A_PACK = 32
+# How many pushes a process makes until it looks what else there is to pack.
+_TURN = 8
 _PAUSE_S = 600.0
 _SETTLED_S = 10.0
 _LEFT_BEHIND_S = 3_600.0
@@ -59,7 +62,7 @@ class Upkeep:
             OSError: the store cannot be written.
         """
         unique = {each.id: each for each in objects}.values()
-        if self._takes_packs(repo):
+        if len(unique) >= _WORTH_A_PACK and self._takes_packs(repo):
             entries = [packed(each.sha().digest(), each.type_num, each.as_raw_string()) for each in unique]
             return pushed_pack(repo.object_store, entries)
         write_loose(repo.object_store, unique, durable=True)
@@ -80,7 +83,7 @@ class Upkeep:
             repo: the mailbox.
             deadline: that of the push; too little time left is a reason to leave it to the next one.
         """
-        is_turn = self._pushes % TURN == 0
+        is_turn = self._pushes % _TURN == 0
         self._pushes += 1
         if not is_turn or deadline.remaining_s() < _NEEDED_S or self._monotonic() < self._paused_until:
             return

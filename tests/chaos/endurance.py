@@ -48,7 +48,7 @@ _INITIALIZE = {
 _OBJECTS_OF_A_RECORD = 5
 # Below this the newest objects of a mailbox are too young to be packed: ten seconds' worth, at a rate never reached.
 _YOUNG = 2_500
-_LEVELS = 5
+_LEVELS = 3
 MOST_GROWN = {"memory_mib": 24.0, "file descriptors": 4.0, "threads": 4.0}
 """By how much a process may have grown between a tenth and the end."""
 

@@ -150,9 +150,7 @@ def _judge(mailbox: Path, logs: dict[str, Path], report: Report) -> None:
         report.pushed += len(pushed)
         report.findings += [f"commit {name} of {branch} is lost" for name in pushed if name not in there]
     report.packs = sum(1 for _ in (mailbox / "objects" / "pack").glob("*.idx"))
-    # A writer that was killed may have left one that is kept, and one that was not has not merged its last ones yet.
-    most = _LEVELS * merging.MERGED + report.collections + report.kills + upkeep.TURN * len(BRANCHES)
-    if report.packs > most:
+    if report.packs > (most := _LEVELS * merging.MERGED + report.collections):
         report.findings.append(f"{report.packs} packs, and {most} are allowed")
 
 

@@ -231,7 +231,7 @@ def _remove(path: Path, name: bytes) -> None:
 @pytest.mark.parametrize("emptied", [False, True])
 def test_a_missing_or_empty_object_is_reported(mailbox: Path, kind: type[ShaFile], *, emptied: bool) -> None:
     steps = line(2)
-    point(mailbox, [each for step in steps for each in step.objects], steps[1].name)
+    push(mailbox, steps)
     name = next(each.id for each in steps[0].objects if isinstance(each, kind))
     _remove(mailbox, name)
     if emptied:

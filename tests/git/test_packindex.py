@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 from dulwich.pack import write_pack_index
 
-from peer_relay.git.packindex import PackIndex, index_rows, spelt_index
+from peer_relay.git.packindex import PackIndex
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,22 +73,3 @@ def test_an_index_that_is_cut_is_damaged(tmp_path: Path) -> None:
         path.write_bytes(whole[:1032])
         with pytest.raises(ValueError, match="cut short"):
             index.find(_name(0))
-
-
-@pytest.mark.parametrize("count", [0, 1, MANY])
-def test_an_index_is_spelt_as_others_spell_it_and_read_back(tmp_path: Path, count: int) -> None:
-    rows = sorted((_name(number), 12 + number, 0xFFFF_FFFF - number) for number in range(count))
-    path = tmp_path / "other.idx"
-    with path.open("wb") as file:
-        write_pack_index(file, rows, bytes(20), version=2)
-    assert spelt_index(rows, bytes(20)) == path.read_bytes()
-    assert index_rows(path.read_bytes()) == sorted((at, name, checksum) for name, at, checksum in rows)
-
-
-def test_rows_are_read_from_no_other_index_and_from_none_that_is_cut(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="not as those that are written here"):
-        index_rows(_written(tmp_path, {_name(1): 12}, version=1).read_bytes())
-    whole = _written(tmp_path, {_name(number): 12 for number in range(9)}).read_bytes()
-    for length in (8, 1031, 1032 + 9 * 28 - 1):
-        with pytest.raises(struct.error):
-            index_rows(whole[:length])

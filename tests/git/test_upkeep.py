@@ -38,14 +38,8 @@ def mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(merging, "_SMALLEST_LEVEL", 16)
     monkeypatch.setattr(packing, "_SLICE_S", 60.0)
     monkeypatch.setattr(upkeep, "_SETTLED_S", 0.0)
-    monkeypatch.setattr(upkeep, "TURN", 1)
+    monkeypatch.setattr(upkeep, "_TURN", 1)
     return create_repository(tmp_path / "mailbox.git")
-
-
-@pytest.fixture
-def loosely(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each object be a file of its own, as others write them."""
-    monkeypatch.setattr(Upkeep, "_takes_packs", lambda *_: False)
 
 
 def write(opened: LocalTransport, steps: list[Step], tip: bytes | None = None) -> None:
@@ -75,7 +69,6 @@ def test_a_mailbox_that_grows_stays_small_and_whole(mailbox: Path, tmp_path: Pat
     run_git("fsck", "--strict", "--connectivity-only", cwd=clone)
 
 
-@pytest.mark.usefixtures("loosely")
 def test_a_fetch_finds_what_is_packed_and_merged_between_any_two_objects(
     mailbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,7 +99,7 @@ def test_an_owner_who_told_git_to_leave_it_alone_is_heard(mailbox: Path, setting
     run_git("config", "gc.auto", "many", cwd=mailbox)
     run_git("config", "receive.autogc", "true", cwd=mailbox)
     push(mailbox, STEPS[30:31], expected=STEPS[29].name)
-    assert packed(mailbox) == 2  # what was pushed, and a slice of what was there
+    assert packed(mailbox) == 1
 
 
 def test_what_fails_fails_no_push_and_rests_for_a_while(mailbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +119,6 @@ def test_what_fails_fails_no_push_and_rests_for_a_while(mailbox: Path, monkeypat
     assert tries == [0.0, 601.0]
 
 
-@pytest.mark.usefixtures("loosely")
 def test_what_was_written_just_now_is_left_and_looked_at_later(mailbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upkeep, "_SETTLED_S", 3_600.0)
     tries, opened, tend = list[bool](), transport(mailbox), packing.tend
@@ -135,7 +127,6 @@ def test_what_was_written_just_now_is_left_and_looked_at_later(mailbox: Path, mo
     assert (packed(mailbox), tries) == (0, [False])
 
 
-@pytest.mark.usefixtures("loosely")
 def test_a_push_that_has_little_time_left_packs_nothing(mailbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "CROWDED", 1_000)
     write(transport(mailbox), STEPS[:6])
@@ -159,7 +150,6 @@ def test_leftovers_of_killed_writers_go_and_files_of_others_stay(mailbox: Path) 
     assert (left.exists(), keep.exists(), other.exists()) == (False, False, True)
 
 
-@pytest.mark.usefixtures("loosely")
 def test_objects_are_on_the_disk_in_a_pack_before_their_own_files_go(
     mailbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,9 +175,8 @@ def test_objects_are_on_the_disk_in_a_pack_before_their_own_files_go(
     assert [each for each in seen if each != "tidied"] == ["sync .pack", "sync .idx", "sync ", *["gone"] * 16]
 
 
-@pytest.mark.parametrize("records", [1, len(STEPS)])
-def test_a_push_is_one_pack_with_three_fsyncs_that_no_repacking_drops(
-    mailbox: Path, records: int, monkeypatch: pytest.MonkeyPatch
+def test_a_large_push_is_one_pack_with_three_fsyncs_that_no_repacking_drops(
+    mailbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced, kept, real = list[int](), list[str](), os.fsync
 
@@ -200,28 +189,17 @@ def test_a_push_is_one_pack_with_three_fsyncs_that_no_repacking_drops(
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(descriptor) or real(descriptor))
     crash_points.arm(repack)
     try:
-        push(mailbox, STEPS[:records])
+        push(mailbox, STEPS)
     finally:
         crash_points.arm(None)
     assert synced[3] == 3
     assert sorted(kept) == [".idx", ".keep", ".pack"]
     assert (loose(mailbox), list(mailbox.rglob("*.keep"))) == (0, [])
     run_git("fsck", "--strict", cwd=mailbox)
-    assert transport(mailbox).read_ref(REF, deadline()) == STEPS[records - 1].name
+    assert transport(mailbox).read_ref(REF, deadline()) == STEPS[-1].name
 
 
-def test_many_small_pushes_of_two_processes_leave_few_packs(tmp_path: Path) -> None:
-    mailbox, tip = create_repository(tmp_path / "mailbox.git"), None
-    opened = [transport(mailbox), transport(mailbox)]
-    for number, step in enumerate(line(100)):
-        opened[number % 2].push(REF, tip, step.name, step.objects, deadline())
-        tip = step.name
-        assert packed(mailbox) <= 24
-    assert loose(mailbox) == 0
-    run_git("fsck", "--strict", cwd=mailbox)
-
-
-def test_a_push_is_no_pack_where_packs_would_pile_up(mailbox: Path) -> None:
+def test_a_large_push_is_no_pack_where_packs_would_pile_up(mailbox: Path) -> None:
     run_git("config", "gc.auto", "0", cwd=mailbox)
     push(mailbox, STEPS)
     assert (packed(mailbox), loose(mailbox)) == (0, len({each.id for step in STEPS for each in step.objects}))
@@ -231,7 +209,7 @@ def test_what_else_there_is_to_pack_is_looked_at_with_the_first_push_of_a_proces
     mailbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = list[bool]()
-    monkeypatch.setattr(upkeep, "TURN", 8)
+    monkeypatch.setattr(upkeep, "_TURN", 8)
     monkeypatch.setattr(upkeep, "is_due", lambda _: looks.append(True))
     write(transport(mailbox), STEPS[:30])
     assert len(looks) == 2

@@ -37,7 +37,6 @@ def test_a_folder_that_git_empties_and_removes_during_a_push_does_not_fail_it(
         replace(path, target)
 
     monkeypatch.setattr(os, "replace", after_git)
-    run_git("config", "gc.auto", "0", cwd=mailbox)  # then each object is a file of its own
     push(mailbox, [step])
     assert len(removed) == len({each.id[:2] for each in step.objects})
     assert transport(mailbox).read_ref(REF, deadline()) == step.name
