@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 YOUNG, GROWN, OLD = 300, 10_028, 100_140
 """Numbers of exchanges. Each archive commit leaves 256 at the tip, so all three rooms have 300 there."""
 
-EMPTY = 0
-
 QUESTION = "Why does the session token expire after 15 minutes? Mobile users are logged out. Case {}."
 ANSWER = "Because an access token cannot be revoked: 15 minutes is how long a stolen one works."
 SOURCES = ("docs/decisions/0007-short-lived-tokens.md", "src/auth/session.py:42")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from peer_relay.errors import DamagedClone, MalformedPack, TooLarge
 from peer_relay.git.packfile import DAMAGE
-from peer_relay.git.trees import object_id
+from peer_relay.git.trees import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from peer_relay.errors import TransportError
     from peer_relay.git.objects import Objects
 
-_KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 _DAMAGED: tuple[type[Exception], ...] = (*DAMAGE, FileNotFoundError, TooLarge, MalformedPack)
 
 
@@ -73,12 +72,7 @@ class InPlace:
             raise DamagedClone(reason=f"{kind} {name[:12]} cannot be read") from error
         except OSError as error:
             raise self._failed(error) from error
-        found = _KINDS[number]
-        if object_id(found, content) != name:
-            raise DamagedClone(reason=f"{kind} {name[:12]} is not what its id says")
-        if found != kind:
-            raise ValueError(f"a {found} is where a {kind} must be")
-        return content
+        return checked(kind, name, number, content)
 
     def _read(self, name: bytes) -> tuple[int, bytes]:
         try:

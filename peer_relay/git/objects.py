@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dulwich.pack import OFS_DELTA, REF_DELTA, apply_delta
 
 from peer_relay.errors import MalformedPack, TooLarge
+from peer_relay.git.packfile import result_size
 from peer_relay.git.packindex import PackIndex
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ class _Pack:
             if base is None:
                 built = kind, content
                 break
-            check_size(_result_size(content), self._most, self._remote)
+            check_size(result_size(content), self._most, self._remote)
             deltas.append((offset, content))
             held += len(content)
             if len(deltas) > _LONGEST_CHAIN or held > _LONGEST_CHAIN_BYTES:
@@ -294,20 +295,6 @@ def check_size(size: int, most: int, remote: str) -> None:
     """Raise TooLarge if an object is larger than may be built."""
     if size > most:
         raise TooLarge(remote=remote, reason=f"an object of {size} bytes")
-
-
-def _result_size(delta: bytes) -> int:
-    """Return the size of the object that a delta builds."""
-    sizes, size, shift = [], 0, 0
-    for byte in delta[:ID_BYTES]:
-        size |= (byte & 0x7F) << shift
-        shift += 7
-        if not byte & 0x80:
-            sizes.append(size)
-            size = shift = 0
-            if len(sizes) > 1:
-                break
-    return sizes[1]
 
 
 def _distance(head: bytes, position: int) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from peer_relay.errors import DamagedClone, MalformedPack, StateUnusable, TooLar
 from peer_relay.git.careful import UNREADABLE, let_go, repository
 from peer_relay.git.objects import Objects
 from peer_relay.git.packs import FIRST_FETCH, ingest, write_loose
-from peer_relay.git.trees import object_id
+from peer_relay.git.trees import checked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,6 @@ LOST = "refs/peer-relay/lost"
 
 _MISSING = (FileNotFoundError, NotADirectoryError)
 _UNREADABLE: tuple[type[Exception], ...] = (*UNREADABLE, TooLarge, MalformedPack)
-_KINDS = {1: "commit", 2: "tree", 3: "blob"}
 
 
 class OpenClone:
@@ -86,14 +85,9 @@ class OpenClone:
         """
         try:
             number, content = self._source.read(bytes.fromhex(object_id_))
-            found = _KINDS[number]
         except _UNREADABLE as error:
             raise self._unreadable(f"{kind} {object_id_[:12]} cannot be read", error) from let_go(error)
-        if object_id(found, content) != object_id_:
-            raise DamagedClone(reason=f"{kind} {object_id_[:12]} is not what its id says")
-        if found != kind:
-            raise ValueError(f"a {found} is where a {kind} must be")
-        return content
+        return checked(kind, object_id_, number, content)
 
     def has(self, commit: str) -> bool:
         """Return whether a commit is here, whatever state it is in.

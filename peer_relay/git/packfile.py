@@ -197,7 +197,10 @@ class PackReader:
         if length != entry.size:
             raise self._damaged("an object does not have the size that it declares")
         if entry.base is not None:
-            return self._delta_result_size(head), bytes(HASH_BYTES), None
+            try:
+                return result_size(head), bytes(HASH_BYTES), None
+            except ValueError as error:
+                raise self._damaged("a delta does not say the size of its result") from error
         return entry.size, digest.digest(), piece if len(piece) == length else None
 
     def content(self, entry: Entry) -> bytes:
@@ -225,18 +228,6 @@ class PackReader:
                 return
             if not piece and self._position == len(self._buffer):
                 self._fill()
-
-    def _delta_result_size(self, delta: bytes) -> int:
-        sizes, size, shift = [], 0, 0
-        for byte in delta:
-            size |= (byte & 0x7F) << shift
-            shift += 7
-            if not byte & 0x80:
-                sizes.append(size)
-                size = shift = 0
-                if len(sizes) == 2:
-                    return sizes[1]
-        raise self._damaged("a delta does not say the size of its result")
 
     def _base_offset(self, offset: int) -> int:
         byte = self._byte()
@@ -323,6 +314,24 @@ def scan_pack(file: BinaryIO, limits: PackLimits, *, remote: str, keep: Keep = l
     if reader.offset != end:
         raise MalformedPack(remote=remote, reason="there is something behind its last object")
     return seen
+
+
+def result_size(delta: bytes) -> int:
+    """Return the size of the object that a delta builds, by its first bytes.
+
+    Raises:
+        ValueError: they do not say it.
+    """
+    sizes, size, shift = [], 0, 0
+    for byte in delta[:_HEAD_BYTES]:
+        size |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            sizes.append(size)
+            size = shift = 0
+            if len(sizes) == 2:
+                return sizes[1]
+    raise ValueError("a delta does not say the size of its result")
 
 
 def _read_count(file: BinaryIO, end: int, remote: str) -> int:

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
+from peer_relay.errors import DamagedClone
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -32,6 +34,7 @@ MAX_FILES = 4_096
 # Two commits of each peer change half as many, if neither writes on two days at once.
 _REMEMBERED = 16
 _ID_BYTES = 20
+_KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 # A name with a slash would show another tree under the same paths.
 _ENTRY = re.compile(rb"(([0-7]+) ([^/\0]+)\0.{20})", re.DOTALL)
 # Matched before entries are searched for, because searching what is no tree takes quadratic time.
@@ -55,6 +58,27 @@ class Source(Protocol):
 def object_id(kind: str, content: bytes) -> str:
     """Return the id of an object."""
     return hashlib.sha1(b"%s %d\0" % (kind.encode(), len(content)) + content, usedforsecurity=False).hexdigest()
+
+
+def checked(kind: str, name: str, number: int, content: bytes) -> bytes:
+    """Return what was read of an object, if it is the object that was asked for.
+
+    Args:
+        kind: of which it has to be.
+        name: its id.
+        number: its kind as the pack format numbers it.
+        content: what was read.
+
+    Raises:
+        DamagedClone: it is not what its id says.
+        ValueError: it is of another kind.
+    """
+    found = _KINDS.get(number, "thing of no known kind")  # which no id names
+    if object_id(found, content) != name:
+        raise DamagedClone(reason=f"{kind} {name[:12]} is not what its id says")
+    if found != kind:
+        raise ValueError(f"a {found} is where a {kind} must be")
+    return content
 
 
 class Folder(NamedTuple):

@@ -251,14 +251,21 @@ def test_no_room_and_no_mailbox_have_their_own_ends(
 # The temporary clone
 
 
-@pytest.mark.usefixtures("mailbox")
+@pytest.fixture
+def fetched(mailbox: Room) -> None:
+    """Let the mailbox be one that is fetched from: with a boundary, which is nowhere in its history."""
+    assert mailbox.git_dir is not None
+    (mailbox.git_dir / "shallow").write_text("1" * 40 + "\n")
+
+
+@pytest.mark.usefixtures("fetched")
 def test_an_interrupted_verification_leaves_nothing(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
     @contextlib.contextmanager
     def interrupting(_what: str, _unit: str) -> Iterator[Callable[[int, int], None]]:
         def show(done: int, _total: int) -> None:
-            seen.extend(path.name for path in state.iterdir())
+            seen.extend(path.relative_to(state).as_posix() for path in state.glob("*/clone"))
             if done == 2:
                 raise KeyboardInterrupt
 
@@ -267,7 +274,8 @@ def test_an_interrupted_verification_leaves_nothing(state: Path, monkeypatch: py
     monkeypatch.setattr("peer_relay.cli.verify.progress_bar", interrupting)
     shown = run("verify")
     assert (shown.exit_code, shown.stdout, list(state.iterdir())) == (130, "", [])
-    assert {name.partition("-")[0] for name in seen} == {"verification"}
+    assert len(set(seen)) == 1
+    assert re.fullmatch("verification-[^/]+/clone", seen[0])
 
 
 @pytest.mark.usefixtures("mailbox")

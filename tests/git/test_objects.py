@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from dulwich.repo import Repo
 
+from peer_relay.errors import DamagedClone
 from peer_relay.git.objects import Objects
 from peer_relay.git.packs import FIRST_FETCH, ingest
+from peer_relay.git.trees import checked, object_id
 from tests.git.building import delta, entry, raw_pack
 
 if TYPE_CHECKING:
@@ -46,3 +48,18 @@ def test_no_more_is_kept_than_the_records_of_a_tip(tmp_path: Path) -> None:
         assert objects.read(bytes(range(20))) == (3, b"short")
         with pytest.raises(KeyError):
             objects.read((39).to_bytes(20))
+
+
+@pytest.mark.parametrize("number", [0, 5])
+def test_a_thing_of_no_known_kind_is_damage_and_not_an_accident(number: int) -> None:
+    with pytest.raises(DamagedClone, match="is not what its id says"):
+        checked("blob", "1" * 40, number, b"text")
+
+
+def test_only_what_an_id_says_and_of_the_right_kind_is_given_out() -> None:
+    name = object_id("blob", b"text")
+    assert checked("blob", name, 3, b"text") == b"text"
+    with pytest.raises(ValueError, match="a blob is where a tree must be"):
+        checked("tree", name, 3, b"text")
+    with pytest.raises(DamagedClone):
+        checked("blob", name, 3, b"test")

@@ -241,7 +241,7 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 def test_an_object_that_is_damaged_again_and_again_is_reported_and_not_served(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("peer_relay.git.openclone.object_id", lambda *_: "0" * 40)
+    monkeypatch.setattr("peer_relay.git.trees.object_id", lambda *_: "0" * 40)
     with pytest.raises(MalformedPack) as caught:
         story.read()
     assert caught.value.reason.endswith("is not what its id says")

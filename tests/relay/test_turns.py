@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ from peer_relay.errors import HeldBack
 from peer_relay.local_state import LocalState
 from peer_relay.outbox import Status
 from peer_relay.pacing import HOSTED_PER_MINUTE, Pushes, PushRate
-from peer_relay.reports import Sent
 from tests.claims import claim
 from tests.relay.support import place_of, texts
 from tests.relay.test_delivery import refuse
@@ -21,6 +21,9 @@ from tests.store.benches import a_deadline, question
 from tests.store.memory_store import REMOTE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from peer_relay.reports import Sent
     from tests.relay.support import FakeTime, MemoryMachine
     from tests.store.memory_store import MemoryMailbox
 
@@ -123,19 +126,28 @@ def test_a_race_that_was_lost_before_anything_was_sent_costs_no_turn(hosted: Mem
 # -- together ---------------------------------------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def asking_beside(machine: MemoryMachine, told: list[Sent]) -> Iterator[threading.Thread]:
+    """Hold the lock, as another process does, while a thread asks a question and then tells what came of it."""
+    machine.relay.questions()
+    asking = threading.Thread(target=lambda: told.append(machine.relay.ask("Why?")))
+    with machine.state.locked(a_deadline()):
+        asking.start()
+        while not machine.state.asked.ids():
+            asking.join(0.001)
+        asking.join(0.05)  # it waits for the lock by now, or comes to it later: the outcome is the same
+        yield asking
+    asking.join(20)
+
+
 @claim("delivered-or-queued", "I4")
 def test_who_waits_for_the_lock_waits_no_longer_than_for_its_own_record(
     mailbox: MemoryMailbox, alice: MemoryMachine
 ) -> None:
-    alice.relay.questions()
-    state, told = alice.state, list[Sent]()
-    asking = threading.Thread(target=lambda: told.append(alice.relay.ask("Why?")))
-    with state.locked(a_deadline()):
-        asking.start()
-        while not state.asked.ids():
-            asking.join(0.001)
-        # Another process has the lock, and takes along what is there.
-        Delivery(alice.store, state, "alice", alice.time.clock())._attempt(_Run(a_deadline()))
+    told: list[Sent] = []
+    with asking_beside(alice, told) as asking:
+        # Who has the lock takes along what is there.
+        Delivery(alice.store, alice.state, "alice", alice.time.clock())._attempt(_Run(a_deadline()))
         asking.join(20)
         assert [each.delivered for each in told] == [True]
     assert (texts(mailbox.records()), alice.store.pushes) == (["Why?"], 1)
@@ -179,17 +191,10 @@ def test_who_lost_a_race_goes_on_at_once_and_then_lets_others_have_their_turn(
 
 
 def test_a_turn_of_others_that_began_while_the_lock_was_waited_for_counts(alice: MemoryMachine, time: FakeTime) -> None:
-    alice.relay.questions()
-    state, told = alice.state, list[Sent]()
-    asking = threading.Thread(target=lambda: told.append(alice.relay.ask("Why?")))
-    with state.locked(a_deadline()):
-        asking.start()
-        while not state.asked.ids():
-            asking.join(0.001)
-        asking.join(0.05)  # it waits for the lock by now, or comes to it later: the outcome is the same
+    told: list[Sent] = []
+    with asking_beside(alice, told):
         now_ms = time.now_ms()
-        state.note_pushes(Pushes(ended_ms=now_ms, took_ms=100, crowded_ms=now_ms))  # another process's, in company
-    asking.join(20)
+        alice.state.note_pushes(Pushes(ended_ms=now_ms, took_ms=100, crowded_ms=now_ms))  # the other's, in company
     assert [each.delivered for each in told] == [True]
     assert time.pauses == [pytest.approx(0.2, abs=0.02)]
 
