@@ -31,7 +31,9 @@ LAYERS = {
     "rules": Layer(("ledger",), ("ground", "basics", "format")),
     "contract": Layer(("store",), _PURE),
     "machine": Layer(("clock", "config", "disk", "sealed"), ("ground", "basics")),
-    "state": Layer(("outbox", "asked", "checkpoint", "local_state", "standing"), (*_PURE, "contract", "machine")),
+    "state": Layer(
+        ("outbox", "asked", "checkpoint", "local_state", "news", "standing", "told"), (*_PURE, "contract", "machine")
+    ),
     "git": Layer(("git.*",), (*_PURE, "contract", "machine")),
     "driver": Layer(
         (

@@ -12,23 +12,18 @@ import click
 from peer_relay.cli.command import command, manners
 from peer_relay.cli.connection import connected
 from peer_relay.cli.ending import Exit, end_with
-from peer_relay.cli.moments import counted, length_of
 from peer_relay.cli.output import emit, say, warn
 from peer_relay.cli.progress import shows_progress
 from peer_relay.clock import system_ms
 from peer_relay.errors import PeerRelayError
-from peer_relay.ids import ulid_ms
+from peer_relay.news import KINDS, News
 from peer_relay.pacing import pauses_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from peer_relay.relay import Relay
     from peer_relay.standing import Standing
-
-QUESTIONS, ANSWERS = "questions", "answers"
-KINDS = (QUESTIONS, ANSWERS)
-_NAMED = 5
 
 
 class _Seconds(click.FloatRange):
@@ -63,13 +58,13 @@ def wait(timeout_s: float | None, kind: str | None) -> None:
     kinds = KINDS if kind is None else (kind,)
     with connected() as relay:
         standing = Waiter(relay, kinds).wait(timeout_s)
-    found = found_in(standing, kinds)
+    found = News.of(standing, kinds)
     if manners().as_json:
-        emit({each: list(found[each]) if each in found else None for each in KINDS})
+        emit({each: list(getattr(found, each)) if each in kinds else None for each in KINDS})
     else:
-        for line in _lines(found, standing.other or "the other peer"):
+        for line in found.sentences(system_ms()):
             say(line)
-    if not any(found.values()):
+    if not found.ids:
         end_with(Exit.NOTHING)
 
 
@@ -108,7 +103,7 @@ class Waiter:
         for pause_s in pauses_s(near=self.relay.near):
             problem, standing = self._look(), self.relay.standing()
             left_s = end_s - self.monotonic()
-            if any(found_in(standing, self.kinds).values()):
+            if News.of(standing, self.kinds).ids:
                 if problem is not None:
                     warn(f"{problem} This is what was known before.")
                 return standing
@@ -139,20 +134,3 @@ class Waiter:
         if note not in self._told:
             self._told.add(note)
             warn(note)
-
-
-def found_in(standing: Standing, kinds: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the ids of what somebody waits for, by its kind."""
-    return {each: standing.waiting if each == QUESTIONS else standing.unread for each in kinds}
-
-
-def _lines(found: dict[str, tuple[str, ...]], other: str) -> Iterator[str]:
-    """Yield a line of facts for each kind of which there is something."""
-    if waiting := found.get(QUESTIONS):
-        verb, which = ("is", "") if len(waiting) == 1 else ("are", "the oldest ")
-        age = length_of((system_ms() - ulid_ms(waiting[0])) / 1000)
-        yield f"{counted(len(waiting), 'question')} from {other} {verb} waiting ({which}for {age})."
-    if unread := found.get(ANSWERS):
-        verb, more = "has" if len(unread) == 1 else "have", len(unread) - _NAMED
-        rest = f" and {more} more" if more > 0 else ""
-        yield f"{counted(len(unread), 'answer')} from {other} {verb} arrived: {', '.join(unread[:_NAMED])}{rest}."

@@ -328,7 +328,7 @@ def test_two_people_talk_with_their_own_hands(room: Callable[[str], None], tmp_p
     room("alice")
     question_id = json.loads(run("ask", "Why 15 minutes?", "--hint", "services/auth", "--json").stdout)["question_id"]
     room("bob")
-    assert run("wait").stdout == "1 question from alice is waiting (for 0 seconds).\n"
+    assert run("wait").stdout == "1 question from alice is waiting in peer-relay (for 0 seconds).\n"
     script = script_in(tmp_path, ABOVE % "They leak less.\\n\\n- Größe\\n")
     session = at_terminal(["answer", question_id, "--source", "docs/7.md"], [], {"VISUAL": script})
     assert (session.status, session.text) == (0, f"The answer to {question_id} was delivered. ")
@@ -337,7 +337,10 @@ def test_two_people_talk_with_their_own_hands(room: Callable[[str], None], tmp_p
     shown = run("status")
     assert (shown.exit_code, shown.stderr) == (0, "")
     assert shown.stdout.splitlines()[-1] == "Unread     1 answer from bob"
-    assert run("wait", "--for", "answers").stdout == f"1 answer from bob has arrived: {question_id}.\n"
+    assert (
+        run("wait", "--for", "answers").stdout
+        == f"1 answer from bob to your question {question_id} has arrived in peer-relay.\n"
+    )
     with relay_of_me() as relay:
         (received,) = relay.answers().items
     assert (received.answer, received.sources) == ("They leak less.\n\n- Größe", ("docs/7.md",))

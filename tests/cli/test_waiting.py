@@ -11,9 +11,10 @@ import pytest
 
 from peer_relay import app
 from peer_relay.cli import waiting
-from peer_relay.cli.waiting import ANSWERS, KINDS, QUESTIONS, Waiter
+from peer_relay.cli.waiting import Waiter
 from peer_relay.errors import AccessDenied, PeerNotInRoom, PeerRelayError, Unreachable
 from peer_relay.ids import ulid_ms
+from peer_relay.news import ANSWERS, KINDS, QUESTIONS
 from peer_relay.pacing import LONGEST_PAUSE_S, pauses_s
 from peer_relay.reports import Reached
 from peer_relay.standing import Standing
@@ -189,27 +190,14 @@ def ids(how_many: int) -> tuple[str, ...]:
     return tuple(exchange(number).question.id for number in range(how_many))
 
 
-@pytest.mark.parametrize(
-    ("standing", "lines"),
-    [
-        (Standing("alice", "bob", waiting=ids(1)), ["1 question from bob is waiting (for 3 hours)."]),
-        (Standing("alice", "bob", waiting=ids(2)), ["2 questions from bob are waiting (the oldest for 3 hours)."]),
-        (Standing("alice", "bob", unread=ids(1)), [f"1 answer from bob has arrived: {FIRST_ID}."]),
-        (
-            Standing("alice", "bob", waiting=ids(1), unread=ids(7)),
-            [
-                "1 question from bob is waiting (for 3 hours).",
-                f"7 answers from bob have arrived: {', '.join(ids(5))} and 2 more.",
-            ],
-        ),
-    ],
-)
-def test_what_is_there_is_a_line_of_facts_for_each_kind(
-    room: Callable[..., None], standing: Standing, lines: list[str]
-) -> None:
-    room((CALM, standing))
+def test_what_is_there_is_a_line_of_facts_for_each_kind(room: Callable[..., None]) -> None:
+    room((CALM, Standing("alice", "bob", waiting=ids(1), unread=ids(1))))
     shown = run("wait")
-    assert (shown.exit_code, shown.stdout.splitlines(), shown.stderr) == (0, lines, "")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert shown.stdout.splitlines() == [
+        "1 question from bob is waiting in peer-relay (for 3 hours).",
+        f"1 answer from bob to your question {FIRST_ID} has arrived in peer-relay.",
+    ]
 
 
 def test_a_program_gets_the_ids_of_both_kinds(room: Callable[..., None]) -> None:
