@@ -275,6 +275,14 @@ class Relay(Decisions):
         contact = self._contacts.make(self._deadline())
         return Reached(self._contacts.notes(contact), contact.stale, contact.blocked)
 
+    def refresh(self) -> PeerRelayError | None:
+        """Do as `reach` does, where nobody reads notes: one that is given once waits for somebody who does.
+
+        Returns:
+            Why nothing newer is known, or None.
+        """
+        return self._contacts.make(self._deadline()).stale
+
     def standing(self) -> Standing:
         """Return how things stand as far as this machine knows, without any contact."""
         return read_standing(self._state.folder, self.me)

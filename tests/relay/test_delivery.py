@@ -141,11 +141,13 @@ def test_a_queued_answer_that_comes_second_is_dropped_and_reported_once(
     bob.store.unreachable = UNREACHABLE
     assert not bob.relay.answer(asked.question_id, "The second.").delivered
     bobs_laptop.relay.answer(asked.question_id, "The first.")
+    assert bob.relay.refresh() == UNREACHABLE
 
     bob.store.unreachable = None
     bob.restart()
     assert bob.relay.deliver() is True
     assert (bob.relay.outbox(), bob.relay.pending()) == ((), 0)
+    assert bob.relay.refresh() is None  # which reports nothing, and keeps what there is to report
     assert bob.relay.questions().notes == (came_second(asked.question_id),)
     assert bob.relay.questions().notes == ()
     assert (bob.kept(), texts(mailbox.records())) == ([], ["Why?", "The first."])
