@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -79,10 +81,35 @@ def _isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         yield
 
 
+class NewFolder(Protocol):
+    """Makes an empty folder that nobody had before, and returns its path; `name` begins the folder's name."""
+
+    def __call__(self, name: str) -> Path: ...
+
+
+@pytest.fixture(scope="session")
+def new_folder(tmp_path_factory: pytest.TempPathFactory) -> NewFolder:
+    """Give the means to make folders for thousands of tests: pytest's own lists all earlier ones for each new one."""
+    parent, numbers = tmp_path_factory.mktemp("tests"), itertools.count()
+
+    def make(name: str) -> Path:
+        folder = parent / f"{name}{next(numbers)}"
+        folder.mkdir(mode=0o700)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, new_folder: NewFolder) -> Path:
+    """Give each test an empty folder, named after it as pytest's own fixture does."""
+    return new_folder(re.sub(r"\W", "_", request.node.name)[:30])
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(new_folder: NewFolder, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give each test an empty home folder, which is where every default of the package then leads."""
-    folder = tmp_path_factory.mktemp("home")
+    folder = new_folder("home")
     _isolate(monkeypatch, folder)
     return folder
 
