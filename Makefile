@@ -20,7 +20,7 @@ COVERAGE := --cov --cov-report=term $(if $(MISSING),--cov-fail-under=0)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format bench chaos docs pictures clean
+.PHONY: help demo test check dist format bench chaos docs pictures clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -31,11 +31,18 @@ demo: $(READY) ## let two agents exchange a question and an answer, on this mach
 test: $(READY) ## run the whole test suite and measure its branch coverage
 	@$(RUN) pytest -n $(WORKERS) --dist worksteal $(COVERAGE) $(PYTEST_ARGS)
 
-check: $(READY) ## lint, formatting, types and the direction of imports
+check: $(READY) ## lint, formatting, types, the direction of imports, and what `make dist` makes
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@$(RUN) pytest -q tests/test_imports.py tests/test_house_style.py
+	@$(MAKE) --no-print-directory dist
+
+dist: $(READY) ## build the wheel and the source distribution into dist/, and check them
+	@rm -rf dist
+	@$(RUN) build --no-isolation --outdir dist
+	@$(RUN) twine --no-color check --strict dist/*
+	@$(RUN) pytest -q tests/built.py
 
 format: $(READY) ## rewrite the code as the formatter and the linter's safe fixes want it
 	@$(RUN) ruff check --fix-only --quiet .
