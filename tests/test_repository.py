@@ -26,7 +26,11 @@ def read(*parts: str) -> str:
 
 def prose() -> list[Path]:
     """Return what people read and copy from: the documents and the examples."""
-    return [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(path for path in EXAMPLES.iterdir())]
+    return [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(path for path in EXAMPLES.rglob("*") if path.is_file()),
+    ]
 
 
 @pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "examples/.env.example"])
