@@ -1,7 +1,7 @@
 """What is known of the coding agents: their commands and files are those that the real programs took and wrote.
 
 Claude Code 2.1.197, Codex 0.169.0 and Gemini CLI 0.61.0 were run with these very words in an empty home folder; what
-stands in `WRITTEN` is what they left there.
+stands in `WRITTEN` of them is what they left there. The files of the others are those of their documentation.
 """
 
 from __future__ import annotations
@@ -9,21 +9,20 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 import tomllib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from peer_relay.agents import merging
-from peer_relay.agents.clients import CLIENTS
+from peer_relay.agents.clients import CLIENTS, Machine
 from peer_relay.agents.launch import Launch, Running, server_command
 from peer_relay.agents.merging import Merged, merge
 from peer_relay.agents.registered import Registration, registrations
 from peer_relay.disk import names_in
 from peer_relay.errors import StateUnusable
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PLAIN = Launch(("peer-relay", "serve"))
 FULL = Launch(
@@ -76,6 +75,14 @@ def test_the_whole_path_is_used_where_only_an_activated_environment_finds_it(ins
     assert server_command(str(installed), running(installed)) == (str(installed / "peer-relay"), "serve")
 
 
+def test_an_agent_with_another_search_path_is_given_the_whole_path(installed: Path, tmp_path: Path) -> None:
+    link = tmp_path / "bin" / "peer-relay"
+    link.parent.mkdir()
+    link.symlink_to(installed / "peer-relay")
+    found = server_command(str(link.parent), running(installed, str(link)), whole_path=True)
+    assert found == (str(link), "serve")
+
+
 def test_without_a_program_the_interpreter_starts_the_server(tmp_path: Path) -> None:
     module = Running("/x/peer_relay/__main__.py", str(tmp_path / "python"))
     assert server_command("/nowhere", module) == (str(tmp_path / "python"), "-m", "peer_relay", "serve")
@@ -91,8 +98,8 @@ def test_the_commands_are_those_that_the_real_programs_take() -> None:
         "codex": ("codex", "mcp", "add", "peer-relay", "--", "peer-relay", "serve"),
         "gemini": ("gemini", "mcp", "add", "-s", "user", "peer-relay", "peer-relay", "serve"),
     }
-    assert [client.name for client in CLIENTS.values() if not client.program] == ["cursor", "vscode"]
-    assert [client.add(PLAIN) for client in CLIENTS.values() if not client.program] == [(), ()]
+    others = {name: client.add(PLAIN) for name, client in CLIENTS.items() if not client.program}
+    assert others == dict.fromkeys(("claude-desktop", "cursor", "vscode", "windsurf", "zed"), ())
 
 
 def test_variables_are_passed_as_each_program_wants_them_and_no_secret_is_written_down() -> None:
@@ -115,9 +122,38 @@ def test_snippets_are_what_the_files_need() -> None:
     }
     assert {name: json.loads(text) for name, text in snippets.items()} == {
         "claude": {"mcpServers": {"peer-relay": stdio}},
+        "claude-desktop": {"mcpServers": {"peer-relay": plain}},
+        "gemini": {"mcpServers": {"peer-relay": {**plain, "env": {**FULL.env, **references}}}},
         "cursor": {"mcpServers": {"peer-relay": plain}},
         "vscode": {"servers": {"peer-relay": stdio}},
-        "gemini": {"mcpServers": {"peer-relay": {**plain, "env": {**FULL.env, **references}}}},
+        "windsurf": {"mcpServers": {"peer-relay": plain}},
+        "zed": {"context_servers": {"peer-relay": plain}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "desktop", "zed"),
+    [
+        ("darwin", {"XDG_CONFIG_HOME": "/x"}, "/me/Library/Application Support/Claude", "/me/.config/zed"),
+        ("linux", {}, "/me/.config/Claude", "/me/.config/zed"),
+        ("linux", {"XDG_CONFIG_HOME": "/x", "APPDATA": "/y"}, "/x/Claude", "/x/zed"),
+        ("win32", {"XDG_CONFIG_HOME": "/x", "APPDATA": "/y"}, "/y/Claude", "/y/zed"),
+        ("win32", {}, "/me/AppData/Roaming/Claude", "/me/AppData/Roaming/zed"),
+    ],
+)
+def test_a_file_is_where_the_system_keeps_such_files(
+    platform: str, environ: dict[str, str], desktop: str, zed: str
+) -> None:
+    machine, project = Machine(Path("/me"), environ, platform), Path("/project")
+    assert {name: client.path(machine, project).as_posix() for name, client in CLIENTS.items()} == {
+        "claude": "/project/.mcp.json",
+        "claude-desktop": f"{desktop}/claude_desktop_config.json",
+        "codex": "/me/.codex/config.toml",
+        "gemini": "/project/.gemini/settings.json",
+        "cursor": "/project/.cursor/mcp.json",
+        "vscode": "/project/.vscode/mcp.json",
+        "windsurf": "/me/.codeium/windsurf/mcp_config.json",
+        "zed": f"{zed}/settings.json",
     }
 
 
@@ -162,6 +198,16 @@ WRITTEN = {
     ".gemini/settings.json": json.dumps(
         {"mcpServers": {"peer-relay": {"command": "C:\\bin\\peer-relay.exe", "args": ["serve"]}}}
     ),
+    ".config/Claude/claude_desktop_config.json": json.dumps({"mcpServers": {"peer-relay": {"command": "/opt/relay"}}}),
+    ".config/Code/User/mcp.json": (
+        '// mine\n{"servers": {"peer-relay": {"command": "peer-relay", "args": ["serve"],},}}'
+    ),
+    ".codeium/windsurf/mcp_config.json": json.dumps({"mcpServers": {"peer-relay": server(*SERVE)}}),
+    ".config/zed/settings.json": (
+        "// Zed settings\n/* two, } */ {\n"
+        '  "terminal": {"shell": "/* not // a comment, }"},\n'
+        '  "context_servers": {"peer-relay": {"command": "peer-relay", "args": ["serve",]}, /* last */ },\n}\n'
+    ),
     "work/project/.mcp.json": json.dumps({"mcpServers": {"peer-relay": server(*SERVE)}}),
     "work/project/.vscode/mcp.json": json.dumps({"servers": {"peer-relay": {"url": "https://relay.example"}}}),
 }
@@ -174,6 +220,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
         path.write_text(text, encoding="utf-8")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the files are where Linux has them")
 def test_registrations_are_found_in_the_files_of_every_agent(tmp_path: Path) -> None:
     project = tmp_path / "work" / "project"
     write(tmp_path, {name: text.replace("PROJECT", project.as_posix()) for name, text in WRITTEN.items()})
@@ -184,9 +231,13 @@ def test_registrations_are_found_in_the_files_of_every_agent(tmp_path: Path) -> 
         Registration("claude", claude, SERVE, "user", env={"PEER_RELAY_ROOM": "x"}),
         Registration("claude", claude, python, "local", "questions"),
         Registration("claude", project / ".mcp.json", SERVE, "project"),
+        Registration("claude-desktop", tmp_path / ".config/Claude/claude_desktop_config.json", ("/opt/relay",), "user"),
         Registration("codex", tmp_path / ".codex/config.toml", SERVE, "user", env={"PEER_RELAY_HOME": "/srv/a b"}),
-        Registration("cursor", tmp_path / ".cursor/mcp.json", ("uvx", *SERVE), "user", "relay"),
         Registration("gemini", tmp_path / ".gemini/settings.json", ("C:\\bin\\peer-relay.exe", "serve"), "user"),
+        Registration("cursor", tmp_path / ".cursor/mcp.json", ("uvx", *SERVE), "user", "relay"),
+        Registration("vscode", tmp_path / ".config/Code/User/mcp.json", SERVE, "user"),
+        Registration("windsurf", tmp_path / ".codeium/windsurf/mcp_config.json", SERVE, "user"),
+        Registration("zed", tmp_path / ".config/zed/settings.json", SERVE, "user"),
         Registration("vscode", project / ".vscode/mcp.json", (), "project"),
     ]
     assert "/srv/a b" not in repr(found)
@@ -227,6 +278,8 @@ def test_an_agent_whose_files_are_elsewhere_is_looked_up_there(tmp_path: Path) -
         '{"mcpServers": {"other": 7, "another": {"command": 1}}}',
         '{"projects": {"PROJECT": 3}}',
         '{"mcpServers": {"other": {"command": "peer-relay", "args": [1]}}}',
+        '// {"mcpServers": {"peer-relay": {}}}',
+        '{} /* {"mcpServers": {"peer-relay": {}}}',
     ],
 )
 def test_a_file_that_is_damaged_or_holds_other_things_registers_nothing(tmp_path: Path, content: str) -> None:

@@ -51,7 +51,7 @@ class Running:
     venv: str | None = None
 
 
-def server_command(search_path: str, running: Running) -> tuple[str, ...]:
+def server_command(search_path: str, running: Running, *, whole_path: bool = False) -> tuple[str, ...]:
     """Return the words that start the server wherever an agent runs.
 
     The bare name is good only if it finds this very installation, and not by a virtual environment that is activated
@@ -60,10 +60,13 @@ def server_command(search_path: str, running: Running) -> tuple[str, ...]:
     Args:
         search_path: the folders in which programs are looked for, as in `PATH`.
         running: how this process was started.
+        whole_path: whether the agent may have another search path, so that the bare name is not good at all.
     """
     program = _own_program(running)
     if program is None:
         return (running.python, "-m", "peer_relay", _SERVE)
+    if whole_path:
+        return (str(program), _SERVE)
     found = shutil.which(_PROGRAM, path=search_path)
     if found is not None and _is_same(Path(found), program) and not _is_inside(Path(found), running.venv):
         return (_PROGRAM, _SERVE)

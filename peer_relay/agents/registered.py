@@ -1,6 +1,7 @@
 """In which agents the server is registered, by what stands in their own files.
 
 1. Reading changes nothing and starts nothing. A file that is missing, damaged, too large or no file counts as empty.
+   Comments and a comma too many are no damage: VS Code and Zed allow both.
 2. What an agent's file says is another program's text: it is compared, and shown only where a face made it printable.
 """
 
@@ -13,13 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from peer_relay.agents.clients import CLIENTS
+from peer_relay.agents.clients import CLIENTS, Machine
 from peer_relay.agents.launch import SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _MAX_BYTES = 32 << 20  # Claude Code keeps its history of prompts in the same file
+
+# A text in quotes, which stays, or a comment. What is not closed goes to the end: then no place is looked at twice.
+_COMMENT = re.compile(r'("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|//[^\n]*|/\*(?:.*?\*/|.*)', re.DOTALL)
+_COMMA_TOO_MANY = re.compile(r'("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|,(?=\s*[}\]])', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -68,19 +73,26 @@ def registrations(home: Path, cwd: Path, environ: Mapping[str, str] | None = Non
 
 def _places(home: Path, cwd: Path, environ: Mapping[str, str]) -> Iterator[_Place]:
     """Yield the tables in the order in which the agents are listed, those for all projects first."""
+    machine = Machine(home, environ)
     claude = Path(environ.get("CLAUDE_CONFIG_DIR") or home) / ".claude.json"
     yield _Place("claude", claude, "user", ("mcpServers",))
     for folder in (cwd, *cwd.parents):  # Claude Code keeps a project under the root of its repository
         yield _Place("claude", claude, "local", ("projects", folder.as_posix(), "mcpServers"))
         yield _Place("claude", folder / ".mcp.json", "project", ("mcpServers",))
-    codex = Path(environ.get("CODEX_HOME") or home / ".codex") / "config.toml"
-    yield _Place("codex", codex, "user", ("mcp_servers",))
-    gemini = Path(environ.get("GEMINI_CLI_HOME") or home)
-    for name, above in (("cursor", home), ("gemini", gemini)):
-        yield _Place(name, above / CLIENTS[name].file, "user", (CLIENTS[name].table,))
-    for name in ("cursor", "vscode", "gemini"):
+    yield _of_user("claude-desktop", CLIENTS["claude-desktop"].path(machine, cwd))
+    yield _of_user("codex", Path(environ.get("CODEX_HOME") or home / ".codex") / "config.toml")
+    yield _of_user("gemini", Path(environ.get("GEMINI_CLI_HOME") or home) / CLIENTS["gemini"].file)
+    yield _of_user("cursor", home / CLIENTS["cursor"].file)
+    yield _of_user("vscode", machine.application_data() / "Code" / "User" / "mcp.json")
+    for name in ("windsurf", "zed"):
+        yield _of_user(name, CLIENTS[name].path(machine, cwd))
+    for name in ("gemini", "cursor", "vscode"):
         if cwd != home:
             yield _Place(name, cwd / CLIENTS[name].file, "project", (CLIENTS[name].table,))
+
+
+def _of_user(name: str, path: Path) -> _Place:
+    return _Place(name, path, "user", (CLIENTS[name].table,))
 
 
 def _found(place: _Place, content: object) -> Iterator[Registration]:
@@ -114,6 +126,15 @@ def _content(path: Path) -> object:
         if not path.is_file() or path.stat().st_size > _MAX_BYTES:
             return None
         text = path.read_text(encoding="utf-8-sig")
-        return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        return tomllib.loads(text) if path.suffix == ".toml" else _json(text)
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def _json(text: str) -> object:
+    """Read JSON, with comments if need be."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        plain = _COMMENT.sub(lambda found: found[1] or " ", text)
+        return json.loads(_COMMA_TOO_MANY.sub(lambda found: found[1] or "", plain))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from peer_relay.agents.clients import CLIENTS
+from peer_relay.agents.clients import CLIENTS, Machine
 from peer_relay.agents.merging import merge
 from peer_relay.cli.command import command, manners
 from peer_relay.cli.ending import Failure
@@ -16,7 +16,7 @@ from peer_relay.cli.output import emit, say, warn
 from peer_relay.cli.terminal import printable
 from peer_relay.errors import InvalidSetting, PeerRelayError
 from peer_relay.git.remote import parse_remote
-from peer_relay.settings import Settings, expand_home, read_settings
+from peer_relay.settings import Settings, expand_home, read_settings, surroundings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,25 +31,26 @@ if TYPE_CHECKING:
     examples=[
         "peer-relay config --client cursor  # shows what .cursor/mcp.json needs",
         "peer-relay config --client vscode --write  # puts it there, in this folder",
+        "peer-relay config --client claude-desktop --write  # puts it into the one file that it has",
         "peer-relay config --client claude --room alice-carol --write  # lets this project use that room",
     ],
     prints_data=True,
     enters_room=True,
 )
 @click.option("--client", "name", type=click.Choice(list(CLIENTS)), required=True, help="The agent.")
-@click.option("--write", is_flag=True, help="Put it into the agent's file in this folder.")
+@click.option("--write", is_flag=True, help="Put it into the agent's file.")
 def config(*, name: str, write: bool) -> None:
     """Show what an agent's file needs to start the server.
 
-    With --write it is put into the file of the project in this folder. Whatever else is in that file stays; a file that
-    is changed is kept beside itself, with .bak at its name. For Codex, whose file is one for all projects, use the
-    command that is named.
+    With --write it is put there: into the file of the project in this folder, or, for Claude Desktop, Windsurf and Zed,
+    into the one file that they have. Whatever else is in a file stays; one that is changed is kept beside itself, with
+    .bak at its name. For Codex use the command that is named.
     """
     settings, client = read_settings(), CLIENTS[name]
     room = _room(settings, manners().room or settings.room)
-    launch = launch_for(settings, room, _remote(settings, room))
-    path = (home_folder() if client.in_home else working_folder()) / client.file
-    if write and client.in_home:
+    launch = launch_for(settings, room, _remote(settings, room), whole_path=client.from_desktop)
+    path = client.path(Machine(home_folder(), surroundings()), working_folder())
+    if write and _has_a_command(client):
         raise Failure(
             f"{path} is one file for all projects, so --write leaves it. {_how(client, launch)}", kind="NotWritten"
         )
@@ -89,7 +90,7 @@ def _remote(settings: Settings, room: str | None) -> Remote | None:
 
 
 def _write(client: Client, path: Path, launch: Launch) -> Merged:
-    """Merge the server into a project's file.
+    """Merge the server into an agent's file.
 
     Raises:
         Failure: it cannot be merged into; with what to put there by hand.
@@ -106,9 +107,14 @@ def _write(client: Client, path: Path, launch: Launch) -> Merged:
         ) from None
 
 
+def _has_a_command(client: Client) -> bool:
+    """Say whether an agent's file is left to a command of its own, which knows how the file is written."""
+    return client.in_home and client.program is not None
+
+
 def _how(client: Client, launch: Launch) -> str:
     """Say how the lines get into the file."""
-    if client.in_home:
+    if _has_a_command(client):
         return f"`{shlex.join(client.add(launch))}` puts it there."
     return "--write puts it there."
 

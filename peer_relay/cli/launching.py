@@ -26,20 +26,21 @@ _NEEDED = {
 _NEEDED_AT = {("http", "github.com"): ("GITHUB_TOKEN", "GH_TOKEN")}
 
 
-def launch_for(settings: Settings, room: str | None, remote: Remote | None) -> Launch:
+def launch_for(settings: Settings, room: str | None, remote: Remote | None, *, whole_path: bool = False) -> Launch:
     """Return how an agent is to start the server.
 
     Args:
         settings: whose home folder the server has to be told, if it is not the usual one.
         room: the saved room that it has to be told, or None.
         remote: the mailbox, for what its login may need; None if it is not known.
+        whole_path: whether the program is to be named by its whole path, whatever the search path finds.
     """
     environ = surroundings()
     running = Running(sys.argv[0], sys.executable, None if sys.prefix == sys.base_prefix else sys.prefix)
     given = {"PEER_RELAY_HOME": None if settings.home is None else str(settings.home), "PEER_RELAY_ROOM": room}
     needed = () if remote is None else (*_NEEDED[remote.kind], *_NEEDED_AT.get((remote.kind, remote.host.lower()), ()))
     return Launch(
-        command=server_command(search_path(environ), running),
+        command=server_command(search_path(environ), running, whole_path=whole_path),
         env={name: value for name, value in given.items() if value is not None},
         handed_on=tuple(name for name in needed if environ.get(name)),
     )

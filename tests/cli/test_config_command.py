@@ -75,6 +75,36 @@ def test_for_codex_the_command_is_named_that_writes_its_one_file(home: Path) -> 
     assert not (home / ".codex").exists()
 
 
+ONE_FILE = {
+    "claude-desktop": (".config/Claude/claude_desktop_config.json", "mcpServers"),
+    "windsurf": (".codeium/windsurf/mcp_config.json", "mcpServers"),
+    "zed": (".config/zed/settings.json", "context_servers"),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the files are where Linux has them")
+@pytest.mark.parametrize("client", ONE_FILE)
+def test_what_is_opened_from_a_desktop_gets_the_whole_path_into_its_one_file(
+    project: Path, home: Path, client: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    name, table = ONE_FILE[client]
+    path, shown = home / name, config(client)
+    entry = json.loads(shown.stdout)[table]["peer-relay"]
+    assert (Path(entry["command"]).name, Path(entry["command"]).is_file(), entry["args"]) == (
+        "peer-relay",
+        True,
+        ["serve"],
+    )
+    assert shown.stderr == f"note: this belongs into {path}; --write puts it there.\n"
+    assert config(client, "--write").stdout == f"The server is in {path} now.\n"
+    assert json.loads(path.read_text()) == json.loads(shown.stdout)
+    path.write_text("// mine\n{}\n")
+    refused = config(client, "--write")
+    assert (refused.exit_code, refused.stdout, path.read_text()) == (1, shown.stdout, "// mine\n{}\n")
+    assert list(project.iterdir()) == []
+
+
 @pytest.mark.parametrize("client", FILES)
 def test_write_puts_it_into_the_project_s_file_and_the_same_again_changes_nothing(project: Path, client: str) -> None:
     path = project / FILES[client][0]
@@ -166,7 +196,8 @@ def test_what_the_login_needs_is_handed_on_by_name(monkeypatch: pytest.MonkeyPat
 def test_a_client_that_is_not_known_is_wrong_usage() -> None:
     shown = config("emacs")
     assert (shown.exit_code, shown.stdout) == (2, "")
-    assert "'emacs' is not one of 'claude', 'codex', 'cursor', 'vscode', 'gemini'." in shown.stderr
+    names = "'claude', 'claude-desktop', 'codex', 'gemini', 'cursor', 'vscode', 'windsurf', 'zed'"
+    assert f"'emacs' is not one of {names}." in shown.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")

@@ -147,7 +147,7 @@ def test_where_no_agent_is_found_the_way_of_one_is_told_and_where_the_others_are
     assert told(open_room(mailbox)) == (
         "\nYour agent needs the MCP server `peer-relay serve`. This tells Claude Code of it:\n\n"
         f"    {COMMANDS['claude']}\n\n"
-        "For another agent: peer-relay config --client codex|cursor|vscode|gemini\n"
+        "For another agent: peer-relay config --client claude-desktop|codex|gemini|cursor|vscode|windsurf|zed\n"
     )
     (machine.home / ".cursor").mkdir()
     (machine.home / ".cursor" / "mcp.json").write_text(ENTRY)
