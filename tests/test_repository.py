@@ -29,7 +29,7 @@ def prose() -> list[Path]:
     return [
         *ROOT.glob("*.md"),
         *(ROOT / "docs").rglob("*.md"),
-        *(path for path in EXAMPLES.rglob("*") if path.is_file()),
+        *(path for path in EXAMPLES.rglob("*") if path.is_file() and path.suffix != ".png"),
     ]
 
 
