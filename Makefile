@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
+# The clients of others, which `make clients` talks to: a Python environment with Node in it, and packages for Node.
+PROGRAMS := .clients
 # How many tests run at once: one more than there are cores, because many of them wait for a server. PYTEST_ARGS goes to
 # pytest as it is, such as PYTEST_ARGS='-k outbox'.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
@@ -20,7 +22,7 @@ COVERAGE := --cov --cov-report=term $(if $(MISSING),--cov-fail-under=0)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check dist format bench chaos docs pictures clean
+.PHONY: help demo test clients programs check dist format bench chaos docs pictures clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -29,7 +31,12 @@ demo: $(READY) ## let two agents exchange a question and an answer, on this mach
 	@$(RUN) peer_relay demo
 
 test: $(READY) ## run the whole test suite and measure its branch coverage
-	@$(RUN) pytest -n $(WORKERS) --dist worksteal $(COVERAGE) $(PYTEST_ARGS)
+	@$(RUN) pytest -n $(WORKERS) --dist worksteal --ignore tests/clients $(COVERAGE) $(PYTEST_ARGS)
+
+clients: $(READY) ## run the tests with real clients, as far as `make programs` has installed them
+	@$(RUN) pytest -n $(WORKERS) --dist worksteal tests/clients $(PYTEST_ARGS)
+
+programs: $(PROGRAMS)/.ready ## install the real clients and Node for `make clients`, into .clients
 
 check: $(READY) ## lint, formatting, types, the direction of imports, and what `make dist` makes
 	@$(RUN) ruff check .
@@ -61,7 +68,7 @@ pictures: $(READY) ## draw the pictures of the README anew, from real runs
 	@$(RUN) tests.docs pictures
 
 clean: ## remove .venv and everything else that was generated
-	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PROGRAMS) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find peer_relay tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # The stamp is written last: without it, or without a Python that starts, .venv is half made and is made again.
@@ -71,4 +78,13 @@ $(READY): pyproject.toml peer_relay/__init__.py
 	@if [ ! -e $@ ] || ! $(VENV)/bin/python -c ''; then echo "making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); fi
 	@echo "installing peer-relay and its development tools into $(VENV)"
 	@$(RUN) pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# Made from nothing each time, so that it is what the two files pin. The packages' own scripts are not run: none is needed.
+$(PROGRAMS)/.ready: $(addprefix tests/clients/,requirements.txt package.json package-lock.json)
+	@echo "installing the clients into $(PROGRAMS)"
+	@$(PYTHON) -m venv --clear $(PROGRAMS)
+	@$(PROGRAMS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
+	@cp tests/clients/package.json tests/clients/package-lock.json $(PROGRAMS)
+	@PATH="$$PWD/$(PROGRAMS)/bin:$$PATH" npm ci --prefix $(PROGRAMS) --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@

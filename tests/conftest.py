@@ -29,8 +29,8 @@ settings.register_profile("ci", settings.get_profile("default"), max_examples=10
 settings.register_profile("deep", settings.get_profile("default"), max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-# Says whether a missing server fails a test; it is read by the fixtures, not by the package.
-_KEPT = {"PEER_RELAY_REQUIRE_SERVERS"}
+# Say whether a missing server or client fails a test; they are read by the fixtures, not by the package.
+_KEPT = {"PEER_RELAY_REQUIRE_SERVERS", "PEER_RELAY_REQUIRE_CLIENTS"}
 _PRIVATE_PREFIXES = ("PEER_RELAY_", "XDG_", "GIT_", "SSH_", "GITHUB_", "GH_", "SSL_CERT_")
 _PRIVATE_NAMES = {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "FORCE_COLOR", "NO_COLOR", "COLUMNS"}
 
