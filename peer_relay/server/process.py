@@ -22,6 +22,7 @@ from peer_relay.git.process import end_all
 from peer_relay.server.calls import Calls
 from peer_relay.server.courier import Courier
 from peer_relay.server.mailbox import Mailbox
+from peer_relay.server.prompting import Prompting
 from peer_relay.server.receipts import Receipts
 from peer_relay.server.stderr import place_of, say
 from peer_relay.server.stdio import Wire, claim_standard_streams
@@ -36,11 +37,11 @@ if TYPE_CHECKING:
     from peer_relay.server.ending import Ending
 
 
-def make_server(calls: Calls) -> Server[Any]:
+def make_server(calls: Calls, prompting: Prompting) -> Server[Any]:
     """Return the MCP server of one session.
 
-    It is the SDK's low-level server, which speaks both eras just as `MCPServer` does: it declares tools and nothing
-    else, publishes exactly the given schemas, and leaves the words of every refusal to `Calls`.
+    It is the SDK's low-level server, which speaks both eras just as `MCPServer` does: it declares tools and prompts and
+    nothing else, publishes exactly the given schemas, and leaves the words of every refusal to `Calls` and `Prompting`.
     """
     tools = [_tool(face) for face in FACES]
 
@@ -59,6 +60,8 @@ def make_server(calls: Calls) -> Server[Any]:
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_prompts=prompting.list_prompts,
+        on_get_prompt=prompting.get_prompt,
     )
 
 
@@ -88,7 +91,7 @@ async def _serve(mailbox: Mailbox, ending: Ending) -> None:
     source, sink = claim_standard_streams()
     wire = Wire(source, sink, receipts, confirm=mailbox.mark_read, on_end=ending.start_clock)
     courier = Courier(mailbox)
-    server = make_server(Calls(mailbox, receipts, courier.queued))
+    server = make_server(Calls(mailbox, receipts, courier.queued), Prompting(mailbox))
     with anyio.CancelScope() as scope:
         loop = asyncio.get_running_loop()
         ending.prepare(stop=lambda: _cancel(loop, scope), close=lambda: _break_off(mailbox), clean=disk.abandon)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from peer_relay.errors import InvalidSetting, UnknownQuestion
 from peer_relay.reports import Listing, ReceivedAnswer, Sent, WaitingQuestion
+from peer_relay.standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -128,6 +129,13 @@ class FakeRelay:
             wanted = [each for each in wanted if each not in self._kept("read")]
         items = [ReceivedAnswer(i, "Why?", "Because.", ("a.py:1",), ANSWERED_AT, i in shown) for i in wanted]
         return Listing(tuple(items), self.script.notes)
+
+    def standing(self) -> Standing:
+        self._log("standing")
+        read = self._kept("read")
+        unread = [each for each in map(numbered, range(1, self.script.answers + 1)) if each not in read]
+        waiting = map(numbered, range(1, self.script.questions + 1))
+        return Standing("alice", "bob", 0, waiting=tuple(waiting), unread=tuple(unread))
 
     def mark_shown(self, question_ids: Iterable[str]) -> None:
         self._keep("shown", question_ids)

@@ -10,6 +10,7 @@ from mcp import Client
 from peer_relay.server.calls import Calls
 from peer_relay.server.mailbox import Mailbox
 from peer_relay.server.process import make_server
+from peer_relay.server.prompting import Prompting
 from peer_relay.server.receipts import Receipts
 from tests.server.fake_relay import FakeRelay, Script
 
@@ -37,5 +38,6 @@ async def connected(folder: Path, mode: Any = "auto", relay: Any = None, **scrip
         with (folder / "log").open("a", encoding="utf-8") as file:
             file.write("on_queued\n")
 
-    async with Client(make_server(Calls(mailbox, Receipts(), note_queued)), mode=mode) as client:
+    server = make_server(Calls(mailbox, Receipts(), note_queued), Prompting(mailbox))
+    async with Client(server, mode=mode) as client:
         yield client

@@ -12,9 +12,10 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
 from peer_relay import __version__
+from peer_relay.server.prompts import CHECK
 from tests.claims import claim
 from tests.server.fake_relay import Script, log_of, numbered, wait_for_log
-from tests.server.session import INITIALIZE, ROOT, Session, call, notification, request
+from tests.server.session import INITIALIZE, INITIALIZED, ROOT, Session, call, notification, request
 from tests.server.support import CRASHED
 
 if TYPE_CHECKING:
@@ -211,12 +212,14 @@ def test_text_that_is_no_unicode_reaches_the_relay_as_it_is_and_is_not_repaired(
 
 def test_requests_directly_before_the_end_of_input_are_answered(tmp_path: Path) -> None:
     with start(tmp_path) as session:
-        session.send(INITIALIZE, notification("notifications/initialized"), request(1, "tools/list"))
+        session.send(INITIALIZE, INITIALIZED, request(1, "tools/list"), request(2, "prompts/get", name="check"))
         session.end_input()
         assert session.wait()[0] == 0
-    first, second = (json.loads(line) for line in session.lines)
-    assert first["result"]["serverInfo"] == {"name": "peer-relay", "title": "peer-relay", "version": __version__}
-    assert len(second["result"]["tools"]) == 4
+    results = {message["id"]: message["result"] for message in map(json.loads, session.lines)}
+    assert results["init"]["serverInfo"] == {"name": "peer-relay", "title": "peer-relay", "version": __version__}
+    assert results["init"]["capabilities"] == {"prompts": {"listChanged": False}, "tools": {"listChanged": False}}
+    assert len(results[1]["tools"]) == 4
+    assert results[2]["messages"] == [{"role": "user", "content": {"type": "text", "text": CHECK.text}}]
 
 
 @pytest.mark.anyio
