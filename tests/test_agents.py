@@ -250,6 +250,18 @@ def test_a_project_is_known_in_the_folders_below_it_as_claude_code_does(tmp_path
     assert [each.scope for each in registrations(tmp_path, below)] == ["user", "local", "project"]
 
 
+def test_a_plugin_of_claude_code_that_is_in_use_brings_the_server_along(tmp_path: Path) -> None:
+    used = json.dumps({"enabledPlugins": {"peer-relay@peer-relay": True, "other@peer-relay": True}})
+    unused = json.dumps({"enabledPlugins": {"peer-relay@peer-relay": False, "peer-relay@mine": "yes"}})
+    own = {".claude/settings.json": used, "project/.claude/settings.json": unused}
+    write(tmp_path, {**own, "project/.claude/settings.local.json": used, "elsewhere/settings.json": used})
+    of_user, of_project = (Path(".claude/settings.json"), Path("project/.claude/settings.local.json"))
+    expected = [Registration("claude", tmp_path / path, SERVE, "plugin") for path in (of_user, of_project)]
+    assert registrations(tmp_path, tmp_path / "project") == expected
+    (moved,) = registrations(tmp_path, tmp_path, {"CLAUDE_CONFIG_DIR": str(tmp_path / "elsewhere")})
+    assert moved.path == tmp_path / "elsewhere" / "settings.json"
+
+
 def test_an_agent_whose_files_are_elsewhere_is_looked_up_there(tmp_path: Path) -> None:
     write(
         tmp_path,

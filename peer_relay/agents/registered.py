@@ -20,6 +20,9 @@ from peer_relay.agents.launch import SERVER
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_PLUGINS = ("enabledPlugins",)
+"""Where Claude Code keeps which plugins are in use: `name@marketplace`, true or false. Ours brings the server along."""
+_OF_THE_PLUGIN = (SERVER, "serve")
 _MAX_BYTES = 32 << 20  # Claude Code keeps its history of prompts in the same file
 
 # A text in quotes, which stays, or a comment. What is not closed goes to the end: then no place is looked at twice.
@@ -35,7 +38,8 @@ class Registration:
         client: the agent's name, as in `CLIENTS`.
         path: the file in which it stands.
         command: the words that start it; empty if the file does not say.
-        scope: `user` for all projects, `project` for those who share the folder, `local` for one project of the user.
+        scope: `user` for all projects, `project` for those who share the folder, `local` for one project of the user;
+            `plugin` where a plugin brings the server along.
         name: the server's name there.
         env: the variables that it is given. They may be secret.
     """
@@ -76,9 +80,13 @@ def _places(home: Path, cwd: Path, environ: Mapping[str, str]) -> Iterator[_Plac
     machine = Machine(home, environ)
     claude = Path(environ.get("CLAUDE_CONFIG_DIR") or home) / ".claude.json"
     yield _Place("claude", claude, "user", ("mcpServers",))
+    settings = Path(environ.get("CLAUDE_CONFIG_DIR") or home / ".claude")
+    yield _Place("claude", settings / "settings.json", "plugin", _PLUGINS)
     for folder in (cwd, *cwd.parents):  # Claude Code keeps a project under the root of its repository
         yield _Place("claude", claude, "local", ("projects", folder.as_posix(), "mcpServers"))
         yield _Place("claude", folder / ".mcp.json", "project", ("mcpServers",))
+        for name in ("settings.json", "settings.local.json") if folder != home else ():
+            yield _Place("claude", folder / ".claude" / name, "plugin", _PLUGINS)
     yield _of_user("claude-desktop", CLIENTS["claude-desktop"].path(machine, cwd))
     yield _of_user("codex", Path(environ.get("CODEX_HOME") or home / ".codex") / "config.toml")
     yield _of_user("gemini", Path(environ.get("GEMINI_CLI_HOME") or home) / CLIENTS["gemini"].file)
@@ -96,11 +104,15 @@ def _of_user(name: str, path: Path) -> _Place:
 
 
 def _found(place: _Place, content: object) -> Iterator[Registration]:
-    """Yield the servers of a table that are peer-relay, by their name or by their command line."""
+    """Yield the servers of a table that are peer-relay, by their name, by their command line, or as the plugin's."""
     table: Any = content
     for key in place.keys:
         table = table.get(key) if isinstance(table, dict) else None
     for name, entry in table.items() if isinstance(table, dict) else ():
+        if place.keys == _PLUGINS:
+            if entry is True and name.startswith(f"{SERVER}@"):
+                yield Registration(place.client, place.path, _OF_THE_PLUGIN, place.scope)
+            continue
         words, env = _words(entry), _variables(entry)
         if name == SERVER or any(re.fullmatch(r"(.*[\\/])?peer[-_]relay(\.exe)?", word) for word in words):
             yield Registration(place.client, place.path, words, place.scope, name, env)
