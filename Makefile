@@ -20,6 +20,9 @@ PAGES ?=
 MISSING := $(shell PATH="$$PATH:/usr/sbin:/sbin"; for each in sshd nginx fcgiwrap; do command -v $$each >/dev/null || echo $$each; done)
 COVERAGE := --cov --cov-report=term $(if $(MISSING),--cov-fail-under=0)
 
+# Where it is set, each of the hundreds of processes that the tests start would compile the whole package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test clients programs check dist format bench chaos docs pictures clean
