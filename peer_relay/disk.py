@@ -209,6 +209,14 @@ def modified_ms(path: Path) -> int:
         return path.stat().st_mtime_ns // 1_000_000
 
 
+def touch(path: Path) -> bool:
+    """Set when a file was last modified to now, and say whether it is there."""
+    with reported(path), contextlib.suppress(FileNotFoundError):
+        os.utime(path)
+        return True
+    return False
+
+
 def set_modified_ms(path: Path, ms: int) -> None:
     """Set when a file was last modified, if it is there."""
     with reported(path), contextlib.suppress(FileNotFoundError):

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from typing import TYPE_CHECKING
 
 from peer_relay import disk
@@ -26,7 +27,7 @@ def state_of(home: Path, room_id: str, peer_id: str) -> LocalState:
 
 
 def discard(state: LocalState, timeout_s: float) -> list[Path]:
-    """Remove the clone, the checkpoint and every folder that is empty then.
+    """Remove the clone, the checkpoint, what agents were told, and every folder that is empty then.
 
     Args:
         state: what the machine keeps for a peer of a room.
@@ -45,6 +46,8 @@ def discard(state: LocalState, timeout_s: float) -> list[Path]:
         Clone(state.clone_folder, "").wipe()
         for name in ("checkpoint.json", "pushes"):
             disk.remove(state.folder / name)
+    for name in ("told", "refresh"):
+        shutil.rmtree(state.folder / name, ignore_errors=True)
     disk.remove(state.folder / "lock")
     with disk.reported(state.folder):
         kept = [each for each in sorted(state.folder.iterdir()) if not _removed(each)]

@@ -25,9 +25,11 @@ CLAIMS = {
     "stdout-is-json-rpc": "The server writes nothing but JSON-RPC to its standard output.",
     "no-network-before-initialize": "The server answers initialize before any disk or network work on the mailbox.",
     "secrets-never-shown": "Neither a room token nor a credential appears in a result, a message or a log.",
+    "channel-says-facts": "A channel push says facts alone, and marks nothing as read.",
     "deadline": "Every operation ends by its deadline, also when the remote accepts and then says nothing.",
     "first-answer-wins": "The first answer wins, and a second one is refused with the fact that it came second.",
     "isolation": "A token opens its own room and no other, and only the two named peers take part in it.",
+    "hook-is-silent": "A hook speaks only of what is new, in facts, and its failures never reach the client.",
     "memory-bounds": "Nothing that a remote sends makes the process take more than a fixed amount of memory.",
 }
 

@@ -32,7 +32,8 @@ LAYERS = {
     "contract": Layer(("store",), _PURE),
     "machine": Layer(("clock", "config", "disk", "sealed"), ("ground", "basics")),
     "state": Layer(
-        ("outbox", "asked", "checkpoint", "local_state", "news", "standing", "told"), (*_PURE, "contract", "machine")
+        ("outbox", "asked", "attempts", "checkpoint", "local_state", "news", "standing", "told"),
+        (*_PURE, "contract", "machine"),
     ),
     "git": Layer(("git.*",), (*_PURE, "contract", "machine")),
     "driver": Layer(

@@ -19,10 +19,11 @@ import click
 
 from peer_relay import __version__
 from peer_relay.cli.command import GLOBAL_OPTIONS
-from peer_relay.cli.ending import Exit, Failure, ended
+from peer_relay.cli.ending import Exit, Failure, ended, point_at_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
 COMMANDS = {
     "init": ("opening", "Open a room for two and print the invite for the other peer."),
@@ -39,6 +40,7 @@ COMMANDS = {
     "answer": ("asking", "Answer a question of the other peer."),
     "answers": ("reading", "Show the answers to your questions that were not read yet."),
     "wait": ("waiting", "Wait until a question or an unread answer is there."),
+    "hook": ("hook", "Tell an agent's hook what is new, and nothing otherwise."),
     "status": ("status", "Show how things stand in the room."),
     "log": ("log", "Show the newest 50 questions and answers."),
     "show": ("reading", "Show one question and its answer in full."),
@@ -81,19 +83,33 @@ class Commands(click.Group):
         parent: click.Context | None = None,
         **extra: Any,  # noqa: ANN401 - the same
     ) -> click.Context:
-        """Note whether errors are to be JSON, even one about the options themselves, and read the options."""
-        with ended(as_json="--json" in args):
+        """Note how errors are to be told, even one about the options themselves, and read the options."""
+        given = tuple(args)
+        with _ended(given):
             context = super().make_context(info_name, args, parent, **extra)
-        context.meta[_AS_JSON] = "--json" in args
+        context.meta[_GIVEN] = given
         return context
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Run a command and turn whatever becomes of it into an exit status."""
-        with ended(as_json=ctx.meta[_AS_JSON]):
+        with _ended(ctx.meta[_GIVEN]):
             return super().invoke(ctx)
 
 
-_AS_JSON = "peer_relay.as_json"
+_GIVEN = "peer_relay.given"
+
+
+def _ended(given: Sequence[str]) -> AbstractContextManager[None]:
+    """Return what turns every way in which a command can fail into its end.
+
+    Only a hook's is another one, also where an option that is not known stands before its name.
+    """
+    named = next((each for each in given if each in COMMANDS), None)
+    if named == "hook" and given[0].startswith((named, "-")):
+        from peer_relay.cli.unheard import unheard  # noqa: PLC0415 - no other command ends so
+
+        return unheard()
+    return ended(as_json="--json" in given)
 
 
 @contextlib.contextmanager
@@ -155,20 +171,14 @@ def _flush() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _point_at_nothing()
+        point_at_nothing()
     except OSError as error:
-        _point_at_nothing()
+        point_at_nothing()
         if ended_well:
             failure = Failure(f"The output could not be written: {error.strerror}.", kind="OutputLost")
             failure.as_json = "--json" in sys.argv
             failure.show()
             sys.exit(Exit.FAILED)
-
-
-def _point_at_nothing() -> None:
-    """Keep the interpreter from trying once more, and from failing in words of its own, when it ends."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _never_fail_to_print(streams: Iterable[object]) -> None:

@@ -28,7 +28,7 @@ def write_log(error: BaseException) -> str:
         The path of the file: in the state folder, or in the system's temporary folder if that cannot be written.
     """
     name = f"bug-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.log"
-    text = _scrubbed(_report(error)).encode("utf-8", "replace")
+    text = scrubbed(_report(error)).encode("utf-8", "replace")
     try:
         path = read_settings().state_folder / "logs" / name
         disk.write_atomically(path, text)
@@ -44,7 +44,7 @@ def _report(error: BaseException) -> str:
     return f"{about}\ncommand: {sys.argv[1:2]}\n\n{''.join(traceback.format_exception(error))}"
 
 
-def _scrubbed(text: str) -> str:
+def scrubbed(text: str) -> str:
     """Return a text without what looks like a token, an invite or a login, and without the values that are known."""
     for value in filter(None, (os.environ.get(name, "").strip() for name in _SECRET_VARIABLES)):
         text = text.replace(value, _HIDDEN)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import os
+import sys
 from enum import IntEnum
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -99,6 +101,12 @@ def unreached(problem: PeerRelayError) -> PeerRelayError | Failure:
     if not isinstance(problem, TransportError):
         return problem
     return Failure(str(problem), Exit.UNREACHED, kind=type(problem).__name__, retryable=problem.retryable)
+
+
+def point_at_nothing() -> None:
+    """Keep the interpreter from writing once more what could not be written, and from failing in words of its own."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager

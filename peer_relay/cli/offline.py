@@ -14,6 +14,7 @@ from peer_relay.standing import folder_of, read_standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from peer_relay.settings import Chosen
     from peer_relay.standing import Standing
@@ -31,6 +32,11 @@ class Known(NamedTuple):
     chosen: Chosen
     room_id: str
     standing: Standing
+
+    @property
+    def folder(self) -> Path:
+        """What this machine keeps for the peer of the room."""
+        return folder_of(self.chosen.config.home, self.room_id, self.chosen.config.peer_id)
 
 
 def look_at_disk(warn: Callable[[str], None], room: str | None) -> Known:

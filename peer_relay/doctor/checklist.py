@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from peer_relay import __version__
 from peer_relay.agents.registered import registrations
-from peer_relay.doctor import clocks, configured, folder, kept, mailbox, modes, registered, room, versions
+from peer_relay.attempts import at_refreshing, at_telling
+from peer_relay.doctor import clocks, configured, folder, hooks, kept, mailbox, modes, registered, room, versions
 from peer_relay.doctor.findings import Check
 from peer_relay.doctor.topics import TOPICS
+from peer_relay.errors import PeerRelayError
 from peer_relay.git.environment import NetworkEnvironment
 from peer_relay.git.publicity import readable_by_anybody
 from peer_relay.git.rules import push_rules
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from peer_relay.attempts import Attempts
     from peer_relay.doctor.case import Case
     from peer_relay.doctor.findings import Finding
 
@@ -134,7 +137,14 @@ def _agents(case: Case) -> Looks:
         "agents": lambda: registered.check_agents(
             registrations(given.home, given.cwd, given.surroundings), given.surroundings.get("PATH", ""), case.launch
         ),
+        "hook": lambda: hooks.check_hook(at_telling(case.settings.state_folder), _refreshing(case), case.now_ms),
     }
+
+
+def _refreshing(case: Case) -> Attempts | None:
+    with suppress(PeerRelayError):
+        return at_refreshing(case.parts.state.folder)
+    return None
 
 
 def _running() -> str:

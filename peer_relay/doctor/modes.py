@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _OTHERS = 0o077
 _OTHERS_WRITE = 0o022
-_ROOMS, _SAVED, _LOGS = "rooms", "saved-rooms", "logs"
+_ROOMS, _SAVED, _LOGS, _HOOK = "rooms", "saved-rooms", "logs", "hook"
 _CLONE = re.compile(r"clone(?:-with-lost-history(?:-\d+)?)?")
 _PEER_DEPTH = 2
 _NAMED = 4
@@ -111,9 +111,9 @@ def _kept(places: Places) -> Iterator[_Kept]:
     """Yield everything that is there, each once. What cannot be looked at is left out."""
     if places.home.is_dir():
         names = set(os.listdir(places.home))  # noqa: PTH208 - only the names matter
-        is_own = names <= {_ROOMS, _SAVED, _LOGS}
+        is_own = names <= {_ROOMS, _SAVED, _LOGS, _HOOK}
         yield from _look(places.home, _OTHERS if is_own else _OTHERS_WRITE)
-    for root in (places.saved, places.home / _ROOMS, places.home / _LOGS):
+    for root in (places.saved, *(places.home / name for name in (_ROOMS, _LOGS, _HOOK))):
         yield from _look(root)
         for folder, folders, files in os.walk(root):
             if root.name == _ROOMS and len(Path(folder).relative_to(root).parts) == _PEER_DEPTH:

@@ -152,6 +152,7 @@ _ROOM = (
 )
 _AGENTS = (
     Topic("agents", "Registered in", "An agent that does not know the server has none of its tools.", ("variables",)),
+    Topic("hook", "Hook", "Without it an agent hears of a question only when it is told to look.", ("variables",)),
 )
 _GROUPS = {
     "This machine": _MACHINE,

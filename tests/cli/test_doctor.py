@@ -49,7 +49,8 @@ JUNK = "00000001-01KAN3X1Y00000000000000000-alice-question-00000000.json"
 IDS = [
     *("python", "packages", "clock", "variables", "surroundings", "rooms", "choice"),
     *("folder", "modes", "lock", "leftovers", "outbox", "outbox-files", "checkpoint", "clone"),
-    *("read", "write", "login", "latency", "public", "default-branch", "rules", "room", "history", "newest", "agents"),
+    *("read", "write", "login", "latency", "public", "default-branch", "rules", "room", "history", "newest"),
+    *("agents", "hook"),
 ]
 """The ids of all checks, which programs rely on."""
 

@@ -10,12 +10,14 @@ from click.shell_completion import ShellComplete
 from filelock import FileLock
 
 from peer_relay import app, settings
+from peer_relay.attempts import at_refreshing
 from peer_relay.cli import commands, output, rooms
 from peer_relay.invite import Invite, parse_invite
 from peer_relay.keys import RoomKeys
 from peer_relay.paths import Kind, Place
 from peer_relay.settings import load_config
 from peer_relay.standing import OnTheWay, Standing
+from peer_relay.told import Told
 from tests.claims import claim
 from tests.cli.people import init
 from tests.cli.support import FIRST_ID, TOKEN, run
@@ -206,6 +208,9 @@ def test_leaving_takes_the_token_and_the_clone_away_and_leaves_the_mailbox(alice
     relay = opened()
     assert relay.questions().items == ()
     relay.close()
+    (folder,) = alice.states
+    Told(folder, "a session").remember([FIRST_ID])
+    at_refreshing(folder).note()
     shown = run("leave", "--yes")
     assert (shown.exit_code, shown.stdout) == (
         0,
