@@ -55,6 +55,11 @@ class News(NamedTuple):
         """The ids of all that waits. A question of one side is never one of the other's, so an id says which it is."""
         return frozenset((*self.questions, *self.answers))
 
+    def among(self, ids: Collection[str]) -> Self:
+        """Return what of it has one of these ids."""
+        kept = (tuple(each for each in kind if each in ids) for kind in (self.questions, self.answers))
+        return type(self)(self.other, *kept)
+
     def sentences(self, now_ms: int) -> list[str]:
         """Return a sentence for each kind of which there is something.
 

@@ -1,6 +1,7 @@
 """How often: looks while somebody waits, and pushes of one machine to one room. Pure.
 
 1. *Looks*: soon at first, then less often. A mailbox at a path is looked at more often, because it costs nobody else.
+   Who looks out all day looks seldom, and the less the longer nothing has happened.
 2. *Pushes* to a host have a token bucket: a few may follow each other at once, one more every so many seconds. What
    has to wait goes out together, so the records of a burst are few pushes.
 3. Where several processes of a machine, or several machines, write at the same time, a machine that pushed lets a
@@ -24,6 +25,8 @@ HOSTED_PER_MINUTE = 6
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, _GROWTH = 1.0, 5.0, 1.5
 FIRST_PAUSE_NEAR_S, LONGEST_PAUSE_NEAR_S, _GROWTH_NEAR = 0.04, 0.25, 1.02
+INTERVAL_S, LONGEST_INTERVAL_S, INTERVAL_NEAR_S = 15.0, 60.0, 1.0
+_QUIET_PARTS = 20
 _MINUTE_MS = 60_000
 _CROWDED_MS = 1_000
 _LONGEST_TURN_MS = 500
@@ -41,6 +44,23 @@ def pauses_s(*, near: bool = False) -> Iterator[float]:
     while True:
         yield pause_s
         pause_s = min(pause_s * growth, longest_s)
+
+
+def interval_s(quiet_s: float, *, near: bool = False) -> float:
+    """Return how old may be what is known of a mailbox before somebody who looks out all day looks at it again.
+
+    A twentieth of the time in which nothing has happened, within bounds: nobody who has waited for an hour minds a
+    minute. So a host is asked four times a minute in a conversation, and some 1,500 times in a day without one, by all
+    the processes of a machine together. GitHub advises at most 15 reads a second for a repository: 900 such machines.
+
+    Args:
+        quiet_s: for how long nothing has happened, in seconds.
+        near: the mailbox is at a path of this machine, where looking costs nobody anything.
+
+    Returns:
+        Seconds.
+    """
+    return INTERVAL_NEAR_S if near else min(max(INTERVAL_S, quiet_s / _QUIET_PARTS), LONGEST_INTERVAL_S)
 
 
 class PushRate(NamedTuple):

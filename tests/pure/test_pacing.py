@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 
 from peer_relay.pacing import (
     HOSTED_PER_MINUTE,
+    INTERVAL_NEAR_S,
+    INTERVAL_S,
+    LONGEST_INTERVAL_S,
     LONGEST_PAUSE_NEAR_S,
     LONGEST_PAUSE_S,
     Pushes,
     PushRate,
+    interval_s,
     pauses_s,
 )
 
@@ -27,6 +31,21 @@ def test_looks_become_rarer_and_are_more_frequent_at_a_path() -> None:
     assert near == sorted(near)
     assert (far[0], far[-1]) == (1.0, LONGEST_PAUSE_S)
     assert (near[0], near[-1]) == (0.04, LONGEST_PAUSE_NEAR_S)
+
+
+@pytest.mark.parametrize(
+    ("quiet_s", "far_s"),
+    [(0, INTERVAL_S), (300, INTERVAL_S), (600, 30), (1_200, LONGEST_INTERVAL_S), (86_400, LONGEST_INTERVAL_S)],
+)
+def test_who_looks_out_all_day_looks_the_more_seldom_the_longer_nothing_happens(quiet_s: float, far_s: float) -> None:
+    assert (interval_s(quiet_s), interval_s(quiet_s, near=True)) == (far_s, INTERVAL_NEAR_S)
+
+
+def test_an_idle_machine_asks_a_host_a_modest_number_of_times_in_a_day() -> None:
+    asked, seconds = 0, 0.0
+    while seconds < 86_400:
+        asked, seconds = asked + 1, seconds + interval_s(seconds)
+    assert 1_440 <= asked <= 1_500
 
 
 def greedy(rate: PushRate, until_ms: int) -> list[int]:

@@ -42,3 +42,8 @@ def test_a_kind_that_does_not_matter_is_left_out() -> None:
     assert News.of(standing, (QUESTIONS,)) == News("bob", questions=(FIRST,))
     assert News.of(standing, (ANSWERS,)) == News("bob", answers=(SECOND,))
     assert News.of(standing).ids == {FIRST, SECOND}
+
+
+def test_what_has_certain_ids_can_be_picked_out() -> None:
+    news = News("bob", questions=(FIRST,), answers=(SECOND,))
+    assert (news.among({SECOND}), news.among(())) == (News("bob", answers=(SECOND,)), News("bob"))
