@@ -1,7 +1,7 @@
 """What a coding agent tells a hook on standard input: which of its sessions this is, and what has just happened there.
 
-1. It is one JSON object, and Claude Code and Codex use the same names in it. What else is in it is not kept: the prompt
-   and the agent's last words are in there too.
+1. It is one JSON object, and Claude Code, Codex and Gemini CLI use the same names in it. VS Code's documentation spells
+   two of them in another way. What else is in it is not kept: the prompt and the agent's last words are in there too.
 2. It is read within bounds of size and time: a hook that hangs would hang the agent.
 """
 
@@ -23,6 +23,7 @@ PATIENCE_S = 1.0
 """How long to wait for the end of the input, in seconds."""
 
 _CHUNK = 1 << 16
+_IN_VS_CODE = {"session_id": "sessionId", "hook_event_name": "hookEventName"}
 
 
 class Event(NamedTuple):
@@ -57,7 +58,8 @@ def read_event(stdin: TextIO | None, patience_s: float = PATIENCE_S) -> Event:
         raise ValueError("the hook's input is nested too deeply") from error
     if not isinstance(said, dict):
         raise ValueError("the hook's input is not a JSON object")  # noqa: TRY004 - of a wrong value, as all others
-    session, name, source = (_text(said.get(each)) for each in ("session_id", "hook_event_name", "source"))
+    session, name = (_text(said.get(each) or said.get(_IN_VS_CODE[each])) for each in _IN_VS_CODE)
+    source = _text(said.get("source"))
     if not session:
         raise ValueError("the hook's input does not name the session")
     return Event(session, name, said.get("stop_hook_active") is True, source)

@@ -39,6 +39,10 @@ def pipe() -> Iterator[tuple[io.TextIOWrapper, int]]:
             {"session_id": "s", "hook_event_name": "SessionStart", "source": "resume"},
             Event("s", "SessionStart", source="resume"),
         ),
+        (
+            {"sessionId": "s", "hookEventName": "SessionStart", "source": "new"},
+            Event("s", "SessionStart", source="new"),
+        ),
         ({"session_id": "s", "hook_event_name": 7, "stop_hook_active": "yes", "source": None}, Event("s")),
     ],
 )
