@@ -6,6 +6,7 @@ It is no `test_*.py`, because it is about files that only `make dist` makes: tha
 from __future__ import annotations
 
 import email
+import json
 import re
 import subprocess
 import sys
@@ -62,6 +63,11 @@ def test_the_description_leads_from_any_page_to_the_files_of_this_version() -> N
     assert [link for link in links if not link.startswith("https://")] == []
     assert {"CHANGELOG.md", "docs/README.md", "docs/pictures/demo.svg"} <= files
     assert [name for name in files if not (ROOT / name).is_file()] == []
+
+
+def test_the_description_says_to_the_mcp_registry_whose_server_it_is() -> None:
+    name = json.loads((ROOT / "server.json").read_text(encoding="utf-8"))["name"]
+    assert f"mcp-name: {name} " in str(metadata().get_payload())
 
 
 def test_the_metadata_says_what_pyproject_says() -> None:
