@@ -91,7 +91,16 @@ def _tell(known: Known, event: Event) -> None:
     news, told = News.of(known.standing), Told(known.folder, event.session)
     if not news.ids or not (_BEGINS[event.name] or news.ids - told.ids()):
         return
-    facts = " ".join(news.sentences(system_ms()))
-    reply = {"hookEventName": event.name, "additionalContext": facts}
-    say(json.dumps({"systemMessage": facts, "hookSpecificOutput": reply}))
+    say(json.dumps(_reply(event, " ".join(news.sentences(system_ms())))))
     told.remember(news.ids)
+
+
+def _reply(event: Event, facts: str) -> dict[str, object]:
+    """Return what lets the model and the person read the facts.
+
+    When Codex is about to stop, it takes no context and calls a reply with one a failure. What blocks it has the facts
+    as its reason and in the place of a prompt. Claude Code would show that as a problem, and take it for an order.
+    """
+    if event.is_codex and event.name == "Stop":
+        return {"decision": "block", "reason": facts}
+    return {"systemMessage": facts, "hookSpecificOutput": {"hookEventName": event.name, "additionalContext": facts}}

@@ -34,12 +34,14 @@ class Event(NamedTuple):
         name: what happened, such as `SessionStart`, `UserPromptSubmit` or `Stop`; empty if it is not said.
         stop_hook_active: whether the agent goes on only because a hook spoke when it was about to stop.
         source: how the session began, such as `startup` or `resume`; empty if it is not said.
+        is_codex: whether the agent is Codex. It alone names the turn in which the event is.
     """
 
     session: str
     name: str = ""
     stop_hook_active: bool = False
     source: str = ""
+    is_codex: bool = False
 
 
 def read_event(stdin: TextIO | None, patience_s: float = PATIENCE_S) -> Event:
@@ -62,7 +64,7 @@ def read_event(stdin: TextIO | None, patience_s: float = PATIENCE_S) -> Event:
     source = _text(said.get("source"))
     if not session:
         raise ValueError("the hook's input does not name the session")
-    return Event(session, name, said.get("stop_hook_active") is True, source)
+    return Event(session, name, said.get("stop_hook_active") is True, source, bool(said.get("turn_id")))
 
 
 def _text(value: object) -> str:

@@ -141,6 +141,14 @@ def test_an_agent_that_goes_on_because_of_a_hook_hears_nothing_and_is_told_later
     assert told("UserPromptSubmit") == ASKED
 
 
+def test_codex_is_told_in_a_form_of_its_own_when_it_stops(machine: Machine) -> None:
+    machine.stand(QUESTION)
+    shown = run("hook", given=event("Stop", turn_id="t", stop_hook_active=False))
+    assert (shown.exit_code, json.loads(shown.stdout)) == (0, {"decision": "block", "reason": ASKED})
+    assert told("Stop", turn_id="t") is None
+    assert told("UserPromptSubmit", "another", turn_id="t") == ASKED
+
+
 def test_help_is_for_people() -> None:
     shown = run("hook", "--help")
     assert shown.exit_code == 0

@@ -43,6 +43,7 @@ def pipe() -> Iterator[tuple[io.TextIOWrapper, int]]:
             {"sessionId": "s", "hookEventName": "SessionStart", "source": "new"},
             Event("s", "SessionStart", source="new"),
         ),
+        ({"session_id": "s", "hook_event_name": "Stop", "turn_id": "t"}, Event("s", "Stop", is_codex=True)),
         ({"session_id": "s", "hook_event_name": 7, "stop_hook_active": "yes", "source": None}, Event("s")),
     ],
 )
