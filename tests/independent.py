@@ -65,8 +65,8 @@ def cut(text: str) -> str:
     return line if len(line) <= 72 else line[:71] + "…"
 
 
-def pack(objects: Collection[tuple[str, bytes]]) -> bytes:
-    """Return a pack, version 2, of whole objects, each given as its kind and its content."""
+def pack(objects: Collection[tuple[str, bytes]], level: int = 1) -> bytes:
+    """Return a pack, version 2, of whole objects, each given as its kind and its content, compressed at `level`."""
     data = bytearray(b"PACK" + (2).to_bytes(4) + len(objects).to_bytes(4))
     for kind, content in objects:
         head, size = KINDS.index(kind) << 4 | len(content) & 15, len(content) >> 4
@@ -74,15 +74,49 @@ def pack(objects: Collection[tuple[str, bytes]]) -> bytes:
             data.append(head | 128)
             head, size = size & 127, size >> 7
         data.append(head)
-        data += zlib.compress(content, 1)
+        data += zlib.compress(content, level)
     return bytes(data + hashlib.sha1(data, usedforsecurity=False).digest())
+
+
+class Files(dict[str, str]):
+    """Blob id by path, and beside it what a tree is made of: blob id by name, by folder.
+
+    Attributes:
+        trees: the id of each folder's tree that was written and is still true.
+    """
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        super().__init__()
+        self.names: dict[str, dict[str, str]] = {}
+        self.trees: dict[str, str] = {}
+        for path, blob in files.items():
+            self[path] = blob
+
+    def __setitem__(self, path: str, blob: str) -> None:
+        super().__setitem__(path, blob)
+        folder, _, name = path.rpartition("/")
+        self.names.setdefault(folder, {})[name] = blob
+        self._forget(folder)
+
+    def __delitem__(self, path: str) -> None:
+        super().__delitem__(path)
+        folder, _, name = path.rpartition("/")
+        del self.names[folder][name]
+        if not self.names[folder]:
+            del self.names[folder]
+        self._forget(folder)
+
+    def _forget(self, folder: str) -> None:
+        while folder:
+            self.trees.pop(folder, None)
+            folder = folder.rpartition("/")[0]
+        self.trees.pop("", None)
 
 
 class Room:
     """A room that grows record by record.
 
     Attributes:
-        files: blob id by path, as the tip shows them.
         commit_ids: every commit from the first on; the last is the tip.
         commits: raw content by commit id.
     """
@@ -92,13 +126,21 @@ class Room:
         self.room_id = base64.b32encode(derive(token, "peer-relay/1/room-id", 10)).decode().lower()
         self.mac_key = derive(token, "peer-relay/1/mac", 32)
         self.branch = f"refs/heads/peer-relay/{self.room_id}"
-        self.files: dict[str, str] = {}
+        self.files = {}
         self.commit_ids: list[str] = []
         self.commits: dict[str, bytes] = {}
-        self._trees: dict[str, str] = {}
         self._bulk: dict[str, tuple[str, bytes]] | None = None
         if git_dir is not None and not (git_dir / "HEAD").exists():
             subprocess.run(["git", "init", "--quiet", "--bare", git_dir], check=True, timeout=30)
+
+    @property
+    def files(self) -> Files:
+        """Blob id by path, as the tip shows them; what is changed here is in the next commit's tree."""
+        return self._files
+
+    @files.setter
+    def files(self, files: Mapping[str, str]) -> None:
+        self._files = Files(files)
 
     # What a peer does
 
@@ -123,8 +165,8 @@ class Room:
     def answer(self, question_id: str, text: str, sources: Sequence[str] = (), answered_ms: int | None = None) -> str:
         """Add the other peer's answer, a minute later unless told otherwise; return the commit's id."""
         self.archive_if_due()
-        asker, path = next((p.split("/")[0], p) for p in self.open_questions() if question_id in p)
-        peer = self.peers[1 - self.peers.index(asker)]
+        path = next(path for path in reversed(self.files) if question_id in path and self._is_open(path))
+        peer = self.peers[1 - self.peers.index(path.split("/")[0])]
         ms = ulid_ms(question_id) + 60_000 if answered_ms is None else answered_ms
         answer: dict[str, Any] = {"id": question_id, "room": self.room_id, "answer": text}
         answer |= {"sources": [*sources], "answered_at": written(ms)}
@@ -133,6 +175,8 @@ class Room:
 
     def archive_if_due(self) -> bool:
         """Add the archive commit if the tip holds 512 answered exchanges."""
+        if len(self.files) < 2 * 512:
+            return False
         answered = [path for path in self.files if path.endswith(".answer.json")]
         if len(answered) < 512:
             return False
@@ -140,22 +184,20 @@ class Room:
             del self.files[path], self.files[path.replace(".answer.json", ".question.json")]
         stamp = self.commits[self.commit_ids[-1]].split(b"\nauthor ")[1].split(b"\n")[0].decode()
         peer, seconds = stamp.split(" ")[0], int(stamp.split(" ")[2])
-        self._trees.clear()
         self.push(self.raw_commit(peer, seconds, f"{peer} archives 256 exchanges"))
         return True
 
     def open_questions(self) -> list[str]:
-        asked = (path for path in self.files if path.endswith(".question.json"))
-        return [path for path in asked if path.replace(".question.json", ".answer.json") not in self.files]
+        return [path for path in self.files if self._is_open(path)]
+
+    def _is_open(self, path: str) -> bool:
+        return path.endswith(".question.json") and path.replace(".question.json", ".answer.json") not in self.files
 
     # What git does
 
     def add(self, path: str, fields: Mapping[str, Any], peer: str, seconds: int, *message: str) -> str:
         """Add one record of any content at any path; the message is its subject and, if there is one, its id."""
         self.files[path] = self.write_blob(canonical(fields))
-        folder = path.rpartition("/")[0]
-        for stale in (folder, folder.partition("/")[0], ""):
-            self._trees.pop(stale, None)
         return self.push(self.raw_commit(peer, seconds, *message))
 
     def raw_commit(
@@ -192,24 +234,32 @@ class Room:
 
     def tip_tree(self) -> str:
         """Write the trees of `files`; those of folders that did not change are remembered."""
-        return self.tree_of(self.files, self._trees)
+        return self._tree_below("")
 
-    def tree_of(self, files: Mapping[str, str], known: dict[str, str] | None = None, folder: str = "") -> str:
+    def _tree_below(self, folder: str) -> str:
+        names, trees = self.files.names, self.files.trees
+        if folder not in trees:
+            entries = {name: (FILE, blob) for name, blob in names.get(folder, {}).items()}
+            above = f"{folder}/" if folder else ""
+            inside = {each.removeprefix(above).partition("/")[0] for each in names if each.startswith(above)}
+            for name in inside - {""}:
+                entries[name] = (FOLDER, self._tree_below(above + name))
+            trees[folder] = self.write_tree(entries)
+        return trees[folder]
+
+    def tree_of(self, files: Mapping[str, str]) -> str:
         """Write the trees of any files, given as blob ids by path; return the root's id."""
-        known = {} if known is None else known
-        if folder not in known:
-            entries: dict[str, tuple[str, str]] = {}
-            below: dict[str, dict[str, str]] = {}
-            for path, blob in files.items():
-                name, slash, rest = path.partition("/")
-                if slash:
-                    below.setdefault(name, {})[rest] = blob
-                else:
-                    entries[name] = (FILE, blob)
-            for name, inside in below.items():
-                entries[name] = (FOLDER, self.tree_of(inside, known, f"{folder}/{name}".lstrip("/")))
-            known[folder] = self.write_tree(entries)
-        return known[folder]
+        entries: dict[str, tuple[str, str]] = {}
+        below: dict[str, dict[str, str]] = {}
+        for path, blob in files.items():
+            name, slash, rest = path.partition("/")
+            if slash:
+                below.setdefault(name, {})[rest] = blob
+            else:
+                entries[name] = (FILE, blob)
+        for name, inside in below.items():
+            entries[name] = (FOLDER, self.tree_of(inside))
+        return self.write_tree(entries)
 
     def write_tree(self, entries: Mapping[str, tuple[str, str]]) -> str:
         """Write one tree of (mode, id) by name, in git's order: a folder sorts as if its name ended in a slash."""
@@ -242,12 +292,15 @@ class Room:
             path.write_text(commit + "\n")
 
     @contextlib.contextmanager
-    def in_bulk(self) -> Iterator[None]:
-        """Write nothing inside the block, and at its end all of it as one pack: quick for thousands of records."""
+    def in_bulk(self, level: int = 1) -> Iterator[None]:
+        """Write nothing inside the block, and at its end all of it as one pack: quick for thousands of records.
+
+        Level 0 compresses nothing, which is the quickest for what hardly gets smaller.
+        """
         self._bulk = {}
         yield
         objects, self._bulk = self._bulk, None
         if self.git_dir is not None and objects:
             command = ["git", "-C", str(self.git_dir), "index-pack", "--stdin"]
-            subprocess.run(command, input=pack(objects.values()), check=True, capture_output=True, timeout=60)
+            subprocess.run(command, input=pack(objects.values(), level), check=True, capture_output=True, timeout=60)
             self.set_branch(self.commit_ids[-1])

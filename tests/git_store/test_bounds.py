@@ -8,17 +8,14 @@ import sys
 import time
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from peer_relay.git.trees import Draft
 from tests.claims import claim
-from tests.independent import FILE, FOLDER, START_MS, Room, canonical
+from tests.independent import START_MS, Room
 from tests.servers import run_git
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 LIMIT_KIB = 64 << 10
 STEP_MS = 600_000
@@ -35,42 +32,6 @@ def measure(folder: Path, room: Room, *commits: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-class QuickRoom(Room):
-    """A room in which each question is answered at once; it looks through all of its files only to archive them."""
-
-    folders: dict[str, dict[str, str]]
-    newest: str
-
-    def archive_if_due(self) -> bool:
-        return len(self.files) > 1_024 and super().archive_if_due()
-
-    def open_questions(self) -> list[str]:
-        return [self.newest]
-
-    def add(self, path: str, fields: Mapping[str, Any], peer: str, seconds: int, *message: str) -> str:
-        folder, _, name = path.rpartition("/")
-        self.newest = path
-        if self._trees:
-            self.folders.setdefault(folder, {})[name] = self.write_blob(canonical(fields))
-        return super().add(path, fields, peer, seconds, *message)
-
-    def tip_tree(self) -> str:
-        if not self._trees:
-            self.folders = {}
-            for path, blob in self.files.items():
-                folder, _, name = path.rpartition("/")
-                self.folders.setdefault(folder, {})[name] = blob
-        for folder, names in self.folders.items():
-            if folder and folder not in self._trees:
-                self._trees[folder] = self.tree_of(names)
-        top = {name: (FILE, blob) for name, blob in self.folders[""].items()}
-        for peer in self.peers:
-            days = {folder.split("/")[1]: sha for folder, sha in self._trees.items() if folder.startswith(f"{peer}/")}
-            if days:
-                top[peer] = (FOLDER, self.write_tree({day: (FOLDER, sha) for day, sha in days.items()}))
-        return self._trees.setdefault("", self.write_tree(top))
-
-
 def grow(room: Room, exchanges: int) -> None:
     """Let a room begin and hold this many answered exchanges, archived whenever that is due."""
     with room.in_bulk():
@@ -83,7 +44,7 @@ def grow(room: Room, exchanges: int) -> None:
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Room:
-    room = QuickRoom(tmp_path_factory.mktemp("old") / "mailbox.git")
+    room = Room(tmp_path_factory.mktemp("old") / "mailbox.git")
     grow(room, 5_108)
     return room
 
@@ -99,7 +60,7 @@ def test_the_largest_tip_of_an_honest_room_fits_into_64_mb(tmp_path: Path) -> No
         start = random.randrange(len(pool) - length)
         return pool[start : start + length]
 
-    with room.in_bulk():
+    with room.in_bulk(level=0):
         room.open()
         for number in range(552):
             asked = room.ask(START_MS + number * STEP_MS, "alice", text(12_000), text(500))
@@ -124,7 +85,7 @@ def test_whoever_was_away_for_thousands_of_commits_catches_up_within_64_mb(old: 
 def test_a_first_look_at_five_thousand_exchanges_costs_what_one_at_five_hundred_does(
     old: Room, tmp_path: Path, record_property: Any
 ) -> None:
-    young = QuickRoom(tmp_path / "mailbox.git")
+    young = Room(tmp_path / "mailbox.git")
     grow(young, 500)
     [few] = measure(tmp_path / "few", young, young.commit_ids[-1])
     [many] = measure(tmp_path / "many", old, old.commit_ids[-1])
