@@ -88,6 +88,7 @@ class Relay(Decisions):
     ) -> None:
         self.me = me
         self.near = near
+        self.folder = state.folder
         self._room_id = room_id
         self._store = store
         super().__init__(state)

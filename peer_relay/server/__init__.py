@@ -1,4 +1,4 @@
-"""The MCP face: four tools on standard input and output, for both eras of the protocol.
+"""The MCP face: four tools and three prompts on standard input and output, for both eras of the protocol.
 
 1. Standard output carries JSON-RPC and nothing else.
 2. Nothing of the mailbox is touched before the client's first request was answered.
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from peer_relay.relay import Relay
 
 
-def run(open_relay: Callable[[], Relay]) -> None:
-    """Serve the four tools until the client or a signal ends it. Does not return: it ends the process.
+def run(open_relay: Callable[[], Relay], session: str | None = None) -> None:
+    """Serve tools and prompts until the client or a signal ends it. Does not return: it ends the process.
 
     Args:
         open_relay: makes the relay. It is called from a worker thread, first after the first answered request. When it
             raises a `PeerRelayError`, that is what each tool call returns, and the next call tries again.
+        session: None for a server that speaks only when it is spoken to. Otherwise what arrives is pushed, too, as
+            `peer_relay.server.channel` says, to the session of that name; empty if it has none.
     """
     ending = Ending()
     ending.install()
@@ -32,4 +34,4 @@ def run(open_relay: Callable[[], Relay]) -> None:
 
     gc.freeze()
     gc.enable()
-    serve(open_relay, ending)
+    serve(open_relay, ending, session)

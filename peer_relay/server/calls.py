@@ -35,7 +35,7 @@ from peer_relay.server.tools import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from mcp.server.context import ServerRequestContext
     from mcp_types import CallToolRequestParams
@@ -59,12 +59,20 @@ class Calls:
         mailbox: where the relay is.
         receipts: told which answers a result shows.
         on_queued: called when a record was queued rather than delivered.
+        on_shown: called with the ids of the questions, or of the answered ones, that a result shows.
     """
 
-    def __init__(self, mailbox: Mailbox, receipts: Receipts, on_queued: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        receipts: Receipts,
+        on_queued: Callable[[], None],
+        on_shown: Callable[[Iterable[str]], None] | None = None,
+    ) -> None:
         self._mailbox = mailbox
         self._receipts = receipts
         self._on_queued = on_queued
+        self._on_shown = on_shown
         self._tools: dict[str, tuple[ToolFace, _CarryOut]] = {
             ASK_PEER.name: (ASK_PEER, self._ask),
             CHECK_QUESTIONS.name: (CHECK_QUESTIONS, self._questions),
@@ -104,7 +112,10 @@ class Calls:
         return results.answering(sent)
 
     async def _questions(self, context: ServerRequestContext[Any], arguments: CheckQuestions) -> BaseModel:
-        return results.questions(await self._wait(context, arguments.wait_seconds, lambda relay: relay.questions()))
+        listing = await self._wait(context, arguments.wait_seconds, lambda relay: relay.questions())
+        result = results.questions(listing)
+        self._note_shown([item.question_id for item in result.questions])
+        return result
 
     async def _answers(self, context: ServerRequestContext[Any], arguments: CheckAnswers) -> BaseModel:
         listing = await self._wait(
@@ -114,6 +125,7 @@ class Calls:
         )
         result = results.answers(listing, asked_for_one=arguments.question_id is not None)
         shown = [item.question_id for item in result.answers]
+        self._note_shown(shown)
         if shown and context.request_id is not None:
             await self._mailbox.run(lambda relay: relay.mark_shown(shown))
             self._receipts.show(context.request_id, shown)
@@ -140,6 +152,10 @@ class Calls:
                 await context.session.report_progress(waited, wait_s, "Nothing yet.")
                 tell_at = waited + _BETWEEN_PROGRESS_S
             await anyio.sleep(min(next(pauses), wait_s - waited))
+
+    def _note_shown(self, question_ids: list[str]) -> None:
+        if self._on_shown is not None:
+            self._on_shown(question_ids)
 
     def _note_queued(self, *, delivered: bool) -> None:
         if not delivered:

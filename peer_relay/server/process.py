@@ -20,6 +20,7 @@ from mcp_types import (
 from peer_relay import __version__, disk
 from peer_relay.git.process import end_all
 from peer_relay.server.calls import Calls
+from peer_relay.server.channel import Channel
 from peer_relay.server.courier import Courier
 from peer_relay.server.mailbox import Mailbox
 from peer_relay.server.prompting import Prompting
@@ -65,17 +66,18 @@ def make_server(calls: Calls, prompting: Prompting) -> Server[Any]:
     )
 
 
-def serve(open_relay: Callable[[], Relay], ending: Ending) -> None:
+def serve(open_relay: Callable[[], Relay], ending: Ending, session: str | None = None) -> None:
     """Serve until a signal or the end of input, then end the process.
 
     Args:
         open_relay: as for `peer_relay.server.run`.
         ending: with its signal handlers installed.
+        session: as for `peer_relay.server.run`.
     """
     mailbox = Mailbox(open_relay)
     status = 0
     try:
-        anyio.run(_serve, mailbox, ending)
+        anyio.run(_serve, mailbox, ending, session)
     except Exception as error:  # noqa: BLE001 - whatever it is, the process ends and says why
         say(f"the server failed: {place_of(error)}")
         status = 1
@@ -86,18 +88,24 @@ def serve(open_relay: Callable[[], Relay], ending: Ending) -> None:
     ending.leave(status)
 
 
-async def _serve(mailbox: Mailbox, ending: Ending) -> None:
+async def _serve(mailbox: Mailbox, ending: Ending, session: str | None) -> None:
     receipts = Receipts()
     source, sink = claim_standard_streams()
     wire = Wire(source, sink, receipts, confirm=mailbox.mark_read, on_end=ending.start_clock)
     courier = Courier(mailbox)
-    server = make_server(Calls(mailbox, receipts, courier.queued), Prompting(mailbox))
+    channel = None if session is None else Channel(mailbox, session)
+    calls = Calls(mailbox, receipts, courier.queued, channel.show if channel else None)
+    server = make_server(calls, Prompting(mailbox))
     with anyio.CancelScope() as scope:
         loop = asyncio.get_running_loop()
         ending.prepare(stop=lambda: _cancel(loop, scope), close=lambda: _break_off(mailbox), clean=disk.abandon)
         async with wire.streams() as (incoming, outgoing), anyio.create_task_group() as tasks:
             tasks.start_soon(courier.run, wire.answered)
-            await server.run(incoming, outgoing, server.create_initialization_options())
+            if channel is None:
+                await server.run(incoming, outgoing, server.create_initialization_options())
+            else:
+                tasks.start_soon(channel.push, wire.answered, outgoing)
+                await channel.serve(server, incoming, outgoing)
             tasks.cancel_scope.cancel()
 
 

@@ -194,9 +194,12 @@ def test_a_schema_that_does_not_exist_is_wrong_usage() -> None:
 
 def test_serve_hands_over_a_way_to_open_the_configured_room(relay: FakeRelay, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
-    monkeypatch.setattr("peer_relay.cli.serve.run", lambda open_relay: opened.append(open_relay()))
-    assert run("serve").exit_code == 0
-    assert opened == [relay]
+    monkeypatch.setattr("peer_relay.cli.serve.run", lambda open_relay, session: opened.append((open_relay(), session)))
+    monkeypatch.setenv("CLAUDE_CODE_SESSION_ID", "0b9d")
+    assert [run("serve").exit_code, run("serve", "--channel").exit_code] == [0, 0]
+    monkeypatch.setenv("CLAUDE_CODE_SESSION_ID", "${CLAUDE_CODE_SESSION_ID}")
+    assert run("serve", "--channel").exit_code == 0
+    assert opened == [(relay, None), (relay, "0b9d"), (relay, "")]
 
 
 def test_serve_takes_the_room_that_it_was_asked_for_into_its_thread(
@@ -204,7 +207,7 @@ def test_serve_takes_the_room_that_it_was_asked_for_into_its_thread(
 ) -> None:
     refusals: list[BaseException] = []
 
-    def open_elsewhere(open_relay: Callable[[], object]) -> None:
+    def open_elsewhere(open_relay: Callable[[], object], _session: None) -> None:
         with ThreadPoolExecutor(1) as thread:
             error = thread.submit(open_relay).exception()
             assert error is not None

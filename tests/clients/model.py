@@ -1,0 +1,159 @@
+"""A stand-in for the model behind Claude Code: it plays a script over the Messages API on loopback.
+
+1. It is played from what a request holds: step n of the script comes where n tools have answered. A request that is
+   sent again gets the same reply again.
+2. It keeps everything that it is sent.
+3. What it does not know it refuses, and remembers, so that a test can say that there was nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Step = Callable[[list[str]], dict[str, Any]]
+    """Makes a block of the model's reply from the texts of the tools' results so far."""
+
+
+def use(tool: str, **arguments: Any) -> Step:
+    """Return the step of using a tool. An argument that is a function gets the results so far."""
+    return lambda results: {
+        "type": "tool_use",
+        "name": tool,
+        "input": {name: value(results) if callable(value) else value for name, value in arguments.items()},
+    }
+
+
+def say(text: str) -> Step:
+    """Return the step of saying something, which ends a turn."""
+    return lambda _results: {"type": "text", "text": text}
+
+
+@dataclass
+class Model:
+    """A running stand-in.
+
+    Attributes:
+        script: its steps.
+        url: where it listens.
+        requests: the bodies of what was asked of it, in order.
+        refused: what it did not know, as one line each.
+    """
+
+    script: Sequence[Step]
+    url: str = ""
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    def reply(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the block that answers a request, or None if there is none in the script."""
+        results = tool_results(request)
+        if len(results) >= len(self.script):
+            return None
+        block = self.script[len(results)](results)
+        offered = {tool["name"] for tool in request.get("tools", ())}
+        if block["type"] == "tool_use":
+            if block["name"] not in offered:
+                return None
+            block["id"] = f"toolu_{len(results):04}"
+        return block
+
+
+def tool_results(request: dict[str, Any]) -> list[str]:
+    """Return the texts of all results of tools in a request, oldest first."""
+    return [
+        text_of(block["content"])
+        for message in request["messages"]
+        if isinstance(message["content"], list)
+        for block in message["content"]
+        if block["type"] == "tool_result"
+    ]
+
+
+def text_of(content: Any) -> str:
+    """Return the text of a message's or a result's content."""
+    return content if isinstance(content, str) else "\n".join(block.get("text", "") for block in content)
+
+
+@contextmanager
+def playing(*script: Step) -> Iterator[Model]:
+    """Run a stand-in for as long as the block lasts."""
+    model = Model(script)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            if self.path.partition("?")[0] != "/v1/messages":
+                self.refuse()
+                return
+            request = json.loads(body)
+            model.requests.append(request)
+            block = model.reply(request)
+            if block is None:
+                self.refuse()
+                return
+            self.answer(200, "text/event-stream", "".join(_events(block)))
+
+        def refuse(self) -> None:
+            model.refused.append(f"{self.command} {self.path}")
+            error = {"type": "error", "error": {"type": "invalid_request_error", "message": "not in the script"}}
+            self.answer(400, "application/json", json.dumps(error))
+
+        do_GET = do_HEAD = do_PUT = do_DELETE = refuse  # noqa: N815 - the names that http.server looks for
+
+        def answer(self, code: int, kind: str, text: str) -> None:
+            data = text.encode()
+            self.send_response(code)
+            self.send_header("content-type", kind)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    model.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield model
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _events(block: dict[str, Any]) -> Iterator[str]:
+    uses_tool = block["type"] == "tool_use"
+    message = {"id": "msg_0001", "type": "message", "role": "assistant", "model": "stand-in", "content": []}
+    ending = {"stop_reason": None, "stop_sequence": None}
+    usage = {"input_tokens": 1, "output_tokens": 1}
+    if uses_tool:
+        begun, delta = {**block, "input": {}}, {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+    else:
+        begun, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": block["text"]}
+    for event in (
+        {"type": "message_start", "message": {**message, **ending, "usage": usage}},
+        {"type": "content_block_start", "index": 0, "content_block": begun},
+        {"type": "content_block_delta", "index": 0, "delta": delta},
+        {"type": "content_block_stop", "index": 0},
+        {
+            "type": "message_delta",
+            "delta": {**ending, "stop_reason": "tool_use" if uses_tool else "end_turn"},
+            "usage": usage,
+        },
+        {"type": "message_stop"},
+    ):
+        yield f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"
