@@ -50,15 +50,16 @@ ASK = PromptFace(
 Ask the agent of my peer, the other developer, with ask_peer of peer-relay.
 
 - Look for yourself first. If our own code, documents or history have the answer, tell me that and ask nobody.
-- Ask one question. If there are several, ask the one that matters most, and tell me the others.
-- Make it self-contained: whoever reads it sees nothing of this conversation. Name files, versions and errors, and say \
+- Ask one question: of several, the one that matters most.
+- Make it self-contained: its reader sees nothing of this conversation. Name files, versions and errors, and say \
 what was looked at already.
 - Say in context_hint, in your own words, where they should look.
 - Send no passwords, keys or personal data, and no whole files or logs: quote the few lines that matter.
 
 Then tell me what you asked, and go on with other work: the answer takes minutes or days.
 
-If the next line names nothing, propose a question about what we are working on, and send it when I agree.
+If the last line is not clear (some programs pass on one word of it), propose a question about our work, and send it \
+when I agree.
 """,
     arguments={"about": "what to ask about, in a few words"},
 )
