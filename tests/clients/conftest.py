@@ -25,6 +25,12 @@ def claude() -> Program:
 
 
 @pytest.fixture(scope="session")
+def gemini() -> Program:
+    """Give Gemini CLI."""
+    return Program((str(_installed("node_modules/.bin/gemini")),))
+
+
+@pytest.fixture(scope="session")
 def node() -> Program:
     """Give Node, started where a script from its standard input finds the installed packages."""
     return Program((str(_installed("bin/node")), "--input-type=module", "-"), cwd=INSTALLED)
