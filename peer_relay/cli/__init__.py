@@ -40,6 +40,7 @@ COMMANDS = {
     "answer": ("asking", "Answer a question of the other peer."),
     "answers": ("reading", "Show the answers to your questions that were not read yet."),
     "wait": ("waiting", "Wait until a question or an unread answer is there."),
+    "watch": ("watch", "Print a line when a question or an answer arrives."),
     "hook": ("hook", "Tell an agent's hook what is new, and nothing otherwise."),
     "status": ("status", "Show how things stand in the room."),
     "log": ("log", "Show the newest 50 questions and answers."),
@@ -102,10 +103,11 @@ _GIVEN = "peer_relay.given"
 def _ended(given: Sequence[str]) -> AbstractContextManager[None]:
     """Return what turns every way in which a command can fail into its end.
 
-    Only a hook's is another one, also where an option that is not known stands before its name.
+    Only that of what agents' hooks call is another one, also where an option that is not known stands before its name.
     """
     named = next((each for each in given if each in COMMANDS), None)
-    if named == "hook" and given[0].startswith((named, "-")):
+    is_called_by_hook = named == "hook" or (named == "wait" and "--rewake" in given)
+    if named is not None and is_called_by_hook and given[0].startswith((named, "-")):
         from peer_relay.cli.unheard import unheard  # noqa: PLC0415 - no other command ends so
 
         return unheard()

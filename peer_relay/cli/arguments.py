@@ -1,9 +1,10 @@
-"""The id of a question on the command line: taken as people paste it, and completed from this machine's disk."""
+"""Values on the command line: a question's id as people paste it, completed from the disk; a length of time."""
 
 from __future__ import annotations
 
+import math
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -80,3 +81,14 @@ SET_ASIDE = QuestionId(_set_aside)
 
 DROPPABLE = QuestionIdOrFile(_set_aside)
 """The same, or a damaged file of the outbox."""
+
+
+class Seconds(click.FloatRange):
+    """A length of time. `nan` is a number for Python, and in no range and out of none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's signature
+        """Return the number of seconds."""
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail("must be a number of seconds.", param, ctx)
+        return seconds

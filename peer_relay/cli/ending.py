@@ -39,7 +39,7 @@ class Exit(IntEnum):
 MEANINGS = {
     Exit.DONE: "done",
     Exit.FAILED: "refused or failed",
-    Exit.USAGE: "wrong usage",
+    Exit.USAGE: "wrong usage; of `wait --rewake`, that something is new",
     Exit.BUG: "a bug in peer-relay; the error names a log file",
     Exit.NOTHING: "nothing there (`wait`)",
     Exit.UNREACHED: "the mailbox could not be reached, or has not taken it yet: what was written is queued, what was "

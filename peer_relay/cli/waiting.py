@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from peer_relay.cli.arguments import Seconds
 from peer_relay.cli.command import command, manners
-from peer_relay.cli.connection import connected
 from peer_relay.cli.ending import Exit, end_with
 from peer_relay.cli.output import emit, say, warn
 from peer_relay.cli.progress import shows_progress
@@ -26,36 +26,38 @@ if TYPE_CHECKING:
     from peer_relay.standing import Standing
 
 
-class _Seconds(click.FloatRange):
-    """A length of time. `nan` is a number for Python, and in no range and out of none."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's signature
-        """Return the number of seconds."""
-        seconds: float = super().convert(value, param, ctx)
-        if math.isnan(seconds):
-            self.fail("must be a number of seconds.", param, ctx)
-        return seconds
-
-
 @command(
     examples=[
         "peer-relay wait && peer-relay questions && peer-relay answers",
         "peer-relay wait --for answers --timeout 600  # ten minutes at most",
         "peer-relay wait --timeout 0 --json  # look once",
+        "peer-relay wait --rewake  # as a hook of Claude Code calls it",
     ],
     prints_data=True,
     enters_room=True,
 )
-@click.option("--timeout", "timeout_s", type=_Seconds(min=0), metavar="SECONDS", help="Give up after that long.")
+@click.option("--timeout", "timeout_s", type=Seconds(min=0), metavar="SECONDS", help="Give up after that long.")
 @click.option("--for", "kind", type=click.Choice(KINDS), help="Wait for one of the two alone.")
-def wait(timeout_s: float | None, kind: str | None) -> None:
+@click.option("--rewake", is_flag=True, help="Be a hook of Claude Code that wakes an idle session.")
+def wait(timeout_s: float | None, kind: str | None, rewake: bool) -> None:  # noqa: FBT001 - click passes flags by name
     """Wait until a question or an unread answer is there.
 
     The status is 0 if there is something, 4 if the time is over, and 5 if the mailbox could not be reached then.
     Without --timeout it waits until it is interrupted. A look at the mailbox that was begun is finished, which may take
     as long as PEER_RELAY_TIMEOUT says. Nothing is marked as read.
+
+    With --rewake it is for Claude Code's hooks with asyncRewake: it reads from standard input which session this is,
+    waits for something that this session was not told of, says so on standard error and ends with status 2, which
+    wakes the session. It is silent with status 0 otherwise; `peer-relay doctor` tells of failures.
     """
     kinds = KINDS if kind is None else (kind,)
+    if rewake:
+        from peer_relay.cli.waking import wake  # noqa: PLC0415 - of the two ways of waiting, each loads its own
+
+        wake(kinds, timeout_s)
+        return
+    from peer_relay.cli.connection import connected  # noqa: PLC0415 - the same
+
     with connected() as relay:
         standing = Waiter(relay, kinds).wait(timeout_s)
     found = News.of(standing, kinds)
