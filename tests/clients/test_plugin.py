@@ -1,23 +1,35 @@
-"""The plugin in Claude Code: it takes it, installs it from a repository's address, and starts the server of it."""
+"""The plugin in Claude Code: it takes it, installs it from a repository's address, and uses all that is in it."""
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import select
 import shutil
+import struct
 import subprocess
+import termios
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.clients.programs import ROOT
+from tests.clients.model import playing, say
+from tests.clients.programs import ROOT, end_group, surroundings
+from tests.clients.test_conversation import session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.clients.people import Pair
+    from tests.clients.people import Pair, Person
     from tests.clients.programs import Program
 
 PLUGIN = "examples/claude-code-plugin"
+PROMPT = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}"
 # Git asks the host's side of itself on this machine, by the last word that it gives to ssh.
 SSH = '#!/bin/sh\nfor last; do :; done\neval "exec $last"\n'
 
@@ -66,3 +78,87 @@ def repository(folder: Path) -> tuple[str, Path]:
     ssh.write_text(SSH)
     ssh.chmod(0o700)
     return f"git@git.example:{source}", ssh
+
+
+def test_a_command_brings_the_facts_and_the_model_sees_the_skill_alone(claude: Program, people: Pair) -> None:
+    people.alice.run("ask", "Why is a subject cut at 72 characters?")
+    people.bob.run("wait", "--timeout", "30")
+    options = ("--plugin-dir", ROOT / PLUGIN)
+    (request,) = session(claude, people.bob, say("So be it."), options=options, prompt="/peer-relay:status").requests
+    sent = json.dumps(request)
+    assert "Tell me in two or three sentences how things stand" in sent
+    assert "1 question from alice waits for your answer" in sent
+    assert ("- peer-relay:peer-relay: How to ask" in sent, "- peer-relay:status" in sent) == (True, False)
+
+
+def test_the_monitor_wakes_an_idle_session_once(claude: Program, people: Pair) -> None:
+    bob = people.bob
+    with playing(say("Good morning.")) as model, on_terminal(claude, bob, model.url) as terminal:
+        terminal.wait_for(lambda screen: PROMPT in screen)
+        terminal.type("Good morning.\r")
+        terminal.wait_for(lambda _: len(model.requests) == 1)
+        people.alice.run("ask", "Why is a subject cut at 72 characters?")
+        terminal.wait_for(lambda _: len(model.requests) == 2)
+    woken = json.dumps(model.requests[1])
+    assert ("<task-notification>" in woken, "72 characters" in woken, model.refused) == (True, False, [])
+    assert woken.count("1 question from alice is waiting in peer-relay (for ") == 1
+
+
+class Terminal:
+    """A terminal with a program on it.
+
+    Args:
+        handle: the side of a person.
+    """
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self._screen = b""
+
+    def type(self, text: str) -> None:
+        """Type something."""
+        os.write(self._handle, text.encode())
+
+    def wait_for(self, happened: Callable[[str], bool], limit_s: float = 45) -> None:
+        """Read what is shown until something has happened."""
+        end = time.monotonic() + limit_s
+        while not happened(screen := self._screen.decode(errors="replace")):
+            assert time.monotonic() < end, screen[-2000:]
+            if select.select([self._handle], [], [], 0.05)[0]:
+                self._screen += os.read(self._handle, 65536)
+
+
+@contextmanager
+def on_terminal(claude: Program, person: Person, url: str) -> Iterator[Terminal]:
+    """Let a person start Claude Code with the plugin on a terminal, who has answered its first questions before."""
+    folder = person.home / "project"
+    folder.mkdir()
+    trusted = {str(folder.resolve()): {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}}
+    approved = {"approved": ["dummy"], "rejected": []}
+    answered = {"hasCompletedOnboarding": True, "theme": "dark", "customApiKeyResponses": approved, "projects": trusted}
+    person.home.joinpath(".claude.json").write_text(json.dumps(answered))
+    variables = {
+        "ANTHROPIC_API_KEY": "dummy",
+        "ANTHROPIC_BASE_URL": url,
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "CLAUDE_CODE_TMPDIR": str(person.home),
+        "TERM": "xterm-256color",
+    }
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    process = subprocess.Popen(
+        [*claude.command, "--plugin-dir", ROOT / PLUGIN],
+        env=surroundings(person.home, {**person.variables, **variables}),
+        cwd=folder,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    with process:
+        try:
+            yield Terminal(ours)
+        finally:
+            end_group(process)
+            os.close(ours)
