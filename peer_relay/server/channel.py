@@ -177,7 +177,7 @@ class Channel:
         try:
             return await self._mailbox.run(act)
         except PeerRelayError:
-            return None  # there is no relay, or its folder cannot be read: the courier says so
+            return None  # there is no relay, or the disk is in the way: the courier and the tools say so
         except Exception as error:  # noqa: BLE001 - the next look may fare better
             self._complain(type(error), f"looking for news failed: {place_of(error)}")
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import sys
@@ -18,10 +19,10 @@ from mcp.shared.memory import create_client_server_memory_streams
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCNotification
 
-from peer_relay import app, pacing
+from peer_relay import app, attempts, disk, pacing
 from peer_relay.clock import system_ms
 from peer_relay.config import RelayConfig
-from peer_relay.errors import InvalidSetting, Unreachable
+from peer_relay.errors import InvalidSetting, RepositoryNotFound, Unreachable
 from peer_relay.news import News
 from peer_relay.server import channel
 from peer_relay.server.calls import Calls
@@ -89,7 +90,7 @@ class Newsreel(FakeRelay):
         if len(self._standings) > 1:
             del self._standings[0]
         problem = self._problems.pop(0) if self._problems else None
-        if isinstance(problem, ValueError):
+        if not isinstance(problem, Unreachable | None):
             raise problem
         return problem
 
@@ -200,6 +201,29 @@ async def test_it_looks_at_the_mailbox_seldom_and_at_the_disk_meanwhile(
 
 
 @pytest.mark.anyio
+async def test_it_does_not_look_while_another_process_does(tmp_path: Path) -> None:
+    relay, folder = Newsreel(tmp_path, standing(Q1)), attempts.at_refreshing(tmp_path).folder
+    folder.mkdir()
+    with disk.lock_file(folder / "lock", 0):
+        assert await pushed(relay) == [push(asked([Q1]), 1)]
+    assert relay.looks == 0
+
+
+@pytest.mark.anyio
+async def test_it_looks_seldom_at_what_waiting_does_not_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quiet_s: list[float] = []
+    monkeypatch.setattr(channel, "interval_s", lambda seconds, **_near: quiet_s.append(seconds) or 0.0)
+    problem = RepositoryNotFound(remote="host")
+    assert await pushed(Newsreel(tmp_path, standing(), problems=[problem]), turns=6) == []
+    assert (quiet_s[0] < 100, quiet_s[1]) == (True, math.inf)
+    assert capsys.readouterr().err == f"peer-relay: {problem}\n"
+    failure = attempts.at_refreshing(tmp_path).failure()
+    assert failure is None or failure.what == problem.what  # as a later look has gone well, or not yet
+
+
+@pytest.mark.anyio
 async def test_a_problem_is_said_once_on_standard_error_and_never_to_the_client(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -225,6 +249,20 @@ async def test_without_a_relay_it_waits_for_one_and_leaves_it_to_the_courier_to_
     missing = InvalidSetting(name="PEER_RELAY_REMOTE", reason="is not set", advice="Set it.")
     assert await pushed(Newsreel(tmp_path, standing(Q1)), missing) == [push(asked([Q1]), 1)]
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.anyio
+async def test_a_client_that_reads_no_more_is_no_reason_to_fail(tmp_path: Path) -> None:
+    relay = Newsreel(tmp_path, standing(Q1), standing(Q1, Q2))
+    subject, answered = Channel(Mailbox(lambda: relay), ""), anyio.Event()  # type: ignore[arg-type, return-value]
+    answered.set()
+    await subject._note_initialized(None, None)  # type: ignore[arg-type]
+    sender, receiver = anyio.create_memory_object_stream[SessionMessage](0)
+    await receiver.aclose()
+    async with sender, anyio.create_task_group() as tasks:
+        tasks.start_soon(subject.push, answered, sender)
+        await to_thread.run_sync(relay.wait_for, 6)
+        tasks.cancel_scope.cancel()
 
 
 # -- who is served -----------------------------------------------------------------------------------------------------
