@@ -52,7 +52,7 @@ def test_the_server_is_added_by_the_command_and_the_lines_that_the_program_names
 
 
 def test_the_hooks_to_copy_are_the_plugin_s() -> None:
-    _, by_hand, waking, _ = blocks(CLAUDE, "json")
+    _, by_hand, waking, *_ = blocks(CLAUDE, "json")
     assert by_hand["hooks"] == json.loads(PLUGIN.joinpath("hooks", "hooks.json").read_text(encoding="utf-8"))["hooks"]
     wait = {**HOOK, "args": ["wait", "--rewake"], "asyncRewake": True, "timeout": 86400}
     assert hooks(waking) == [("SessionStart", wait), ("Stop", wait)]
@@ -81,7 +81,7 @@ def test_whatever_is_to_be_started_is_a_command_with_options_that_it_has(line: s
 
 def test_what_may_be_allowed_without_asking_only_looks() -> None:
     looking = [face.name for face in FACES if face.read_only]
-    assert blocks(CLAUDE, "json")[-1] == {"permissions": {"allow": [f"mcp__{SERVER}__{name}" for name in looking]}}
+    assert blocks(CLAUDE, "json")[3] == {"permissions": {"allow": [f"mcp__{SERVER}__{name}" for name in looking]}}
     _, handed_on, required, approved = blocks(CODEX, "toml")
     assert (handed_on, required) == ({"env_vars": ["SSH_AUTH_SOCK"]}, {"required": True})
     (name,) = approved["mcp_servers"][SERVER]["tools"]
