@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from peer_relay import disk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _FIELDS = ("during", "what", "remedy")
@@ -53,6 +55,31 @@ class Attempts:
         """
         if not disk.touch(self._made):
             disk.write_atomically(self._made, b"", durable=False)
+
+    @contextlib.contextmanager
+    def made_alone(self) -> Iterator[bool]:
+        """Note an attempt, and say whether nobody else of this machine is at one. Nobody is meanwhile.
+
+        Raises:
+            StateUnusable: it cannot be noted.
+        """
+        self.note()
+        with disk.lock_file(self.folder / "lock", 0) as got:
+            yield got
+
+    def is_recent(self, within_s: float, done_ms: int | None, now_ms: int) -> bool:
+        """Say whether one was made a short time ago, or that done which it is for.
+
+        Args:
+            within_s: what is a short time, in seconds.
+            done_ms: when it was last done, by whomever, in milliseconds since 1970; None if that is not known.
+            now_ms: the time.
+
+        Raises:
+            StateUnusable: that cannot be found out.
+        """
+        # A time to come is one of a clock that was wrong.
+        return any(0 <= now_ms - ms < within_s * 1000 for ms in (done_ms, self.noted_ms()) if ms is not None)
 
     def note_failure(self, during: str, what: str, remedy: str) -> None:
         """Note why an attempt failed.

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
-from peer_relay import attempts, disk
+from peer_relay import attempts
 from peer_relay.cli.offline import look_at_disk
 from peer_relay.cli.progress import Watcher
 from peer_relay.cli.unheard import note
@@ -153,16 +153,13 @@ class Lookout:
 
     def _is_fresh(self, known: Known, fresh_s: float) -> bool:
         """Say whether anybody of this machine reached the mailbox, or tried to, that short a time ago."""
-        now_ms, tried_ms = self.now_ms(), attempts.at_refreshing(known.folder).noted_ms()
-        # A time to come is one of a clock that was wrong.
-        return any(0 <= now_ms - ms < fresh_s * 1000 for ms in (known.standing.contact_ms, tried_ms) if ms is not None)
+        return attempts.at_refreshing(known.folder).is_recent(fresh_s, known.standing.contact_ms, self.now_ms())
 
     def _look(self, known: Known) -> tuple[bool, PeerRelayError | None]:
         """Return whether the mailbox was looked at, and why nothing newer is known, if so."""
         tried = attempts.at_refreshing(known.folder)
-        tried.note()
-        with disk.lock_file(tried.folder / "lock", 0) as got:
-            if not got:
+        with tried.made_alone() as alone:
+            if not alone:
                 return False, None
             try:
                 problem = self._opened(known.chosen.config).refresh()

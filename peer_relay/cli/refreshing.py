@@ -12,7 +12,7 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from peer_relay import attempts, disk, told
+from peer_relay import attempts, told
 from peer_relay.cli.offline import look_at_disk
 from peer_relay.cli.unheard import note
 from peer_relay.clock import system_ms
@@ -34,12 +34,10 @@ def begin_if_due(known: Known, max_age_s: float, room: str | None) -> None:
         StateUnusable: it cannot be noted that a look was tried.
         OSError: no process can be started.
     """
-    tried, now_ms = attempts.at_refreshing(known.folder), system_ms()
-    # A time to come is one of a clock that was wrong.
-    if any(0 <= now_ms - ms < max_age_s * 1000 for ms in (known.standing.contact_ms, tried.noted_ms()) if ms):
-        return
-    tried.note()
-    start(room)
+    tried = attempts.at_refreshing(known.folder)
+    if not tried.is_recent(max_age_s, known.standing.contact_ms, system_ms()):
+        tried.note()
+        start(room)
 
 
 def start(room: str | None) -> None:
@@ -86,9 +84,8 @@ def refresh(room: str | None) -> None:
     """
     known = look_at_disk(lambda _sentence: None, room)
     tried = attempts.at_refreshing(known.folder)
-    tried.note()
-    with disk.lock_file(tried.folder / "lock", 0) as got:
-        if not got:
+    with tried.made_alone() as alone:
+        if not alone:
             return
         try:
             if (problem := _look(known)) is not None:

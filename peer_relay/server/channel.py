@@ -33,7 +33,7 @@ from mcp_types import (
     NotificationParams,
 )
 
-from peer_relay import attempts, disk
+from peer_relay import attempts
 from peer_relay.clock import system_ms
 from peer_relay.errors import PeerRelayError
 from peer_relay.news import News
@@ -134,14 +134,12 @@ class Channel:
         Returns:
             How things stand then, and why no more is known, if so; None if it was not looked at.
         """
-        tried, now_ms = attempts.at_refreshing(relay.folder), system_ms()
-        fresh_ms = 1000 * interval_s(time.monotonic() - self._happened_s, near=relay.near)
-        # A time to come is one of a clock that was wrong.
-        if any(0 <= now_ms - ms < fresh_ms for ms in (standing.contact_ms, tried.noted_ms()) if ms is not None):
+        tried = attempts.at_refreshing(relay.folder)
+        fresh_s = interval_s(time.monotonic() - self._happened_s, near=relay.near)
+        if tried.is_recent(fresh_s, standing.contact_ms, system_ms()):
             return None
-        tried.note()
-        with disk.lock_file(tried.folder / "lock", 0) as got:
-            if not got:
+        with tried.made_alone() as alone:
+            if not alone:
                 return None
             try:
                 problem = relay.refresh()
