@@ -2,8 +2,10 @@
 
 1. It is played from what a request holds: step n of the script comes where n tools have answered. A request that is
    sent again gets the same reply again.
-2. It keeps everything that it is sent.
-3. What it does not know it refuses, and remembers, so that a test can say that there was nothing else.
+2. A tool that was not offered is looked up first, as often as it takes until its server is there. Claude Code names the
+   tools of a server, and offers what is looked up.
+3. It keeps everything that it is sent.
+4. What it does not know it refuses, and remembers, so that a test can say that there was nothing else.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
     Step = Callable[[list[str]], dict[str, Any]]
     """Makes a block of the model's reply from the texts of the tools' results so far."""
+
+_STEP, _LOOKUP = "toolu_step", "toolu_lookup"
+_PATIENCE = 20
 
 
 def use(tool: str, **arguments: Any) -> Step:
@@ -54,26 +59,30 @@ class Model:
 
     def reply(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """Return the block that answers a request, or None if there is none in the script."""
-        results = tool_results(request)
-        if len(results) >= len(self.script):
+        results, lookups = tool_results(request), len(_results(request, of=_LOOKUP))
+        if len(results) >= len(self.script) or lookups > _PATIENCE:
             return None
         block = self.script[len(results)](results)
-        offered = {tool["name"] for tool in request.get("tools", ())}
-        if block["type"] == "tool_use":
-            if block["name"] not in offered:
-                return None
-            block["id"] = f"toolu_{len(results):04}"
-        return block
+        if block["type"] == "text":
+            return block
+        if block["name"] in {tool["name"] for tool in request.get("tools", ())}:
+            return {**block, "id": f"{_STEP}{len(results):04}"}
+        lookup = {"query": f"select:{block['name']}", "max_results": 5}
+        return {"type": "tool_use", "name": "ToolSearch", "input": lookup, "id": f"{_LOOKUP}{lookups:04}"}
 
 
 def tool_results(request: dict[str, Any]) -> list[str]:
-    """Return the texts of all results of tools in a request, oldest first."""
+    """Return the texts of the results of the script's tools in a request, oldest first."""
+    return _results(request, of=_STEP)
+
+
+def _results(request: dict[str, Any], *, of: str) -> list[str]:
     return [
         text_of(block["content"])
         for message in request["messages"]
         if isinstance(message["content"], list)
         for block in message["content"]
-        if block["type"] == "tool_result"
+        if block["type"] == "tool_result" and block["tool_use_id"].startswith(of)
     ]
 
 
