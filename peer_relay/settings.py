@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _APP = "peer-relay"
 _PREFIX = "PEER_RELAY_"
 _ROOMS = "saved-rooms"
+SESSION = "CLAUDE_CODE_SESSION_ID"
+"""The variable in which Claude Code names its session to what it starts, as it does to hooks on standard input."""
 _UNEXPANDED = re.compile(r"\$\{[^}]*\}")
 
 DEFAULT_TIMEOUT_S = 20.0
@@ -147,6 +149,11 @@ def read_settings() -> Settings:
 def surroundings() -> dict[str, str]:
     """Return the process's environment without the variables that only look set."""
     return {name: value for name, value in os.environ.items() if _UNEXPANDED.fullmatch(value.strip()) is None}
+
+
+def agent_session() -> str:
+    """Return the name of the agent's session in which this process was started; empty if there is none."""
+    return surroundings().get(SESSION, "")
 
 
 def load_config(warn: Callable[[str], None], room: str | None = None) -> RelayConfig:

@@ -8,13 +8,10 @@ import click
 
 from peer_relay.cli.command import command, manners
 from peer_relay.server import run
-from peer_relay.settings import surroundings
+from peer_relay.settings import agent_session
 
 if TYPE_CHECKING:
     from peer_relay.relay import Relay
-
-SESSION = "CLAUDE_CODE_SESSION_ID"
-"""The variable in which Claude Code tells a server the name of the session, which it tells its hooks, too."""
 
 
 @command(
@@ -34,7 +31,7 @@ def serve(channel: bool) -> None:  # noqa: FBT001 - click passes flags by name
     served then.
     """
     room = manners().room  # asked for here, because the server opens the room in a thread of its own
-    run(lambda: _open(room), surroundings().get(SESSION, "") if channel else None)
+    run(lambda: _open(room), agent_session() if channel else None)
 
 
 def _open(room: str | None) -> Relay:

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from contextlib import closing, contextmanager, suppress
@@ -24,6 +23,7 @@ from peer_relay.cli.unheard import is_during
 from peer_relay.clock import system_ms
 from peer_relay.errors import StateUnusable
 from peer_relay.news import KINDS, News
+from peer_relay.settings import agent_session
 from peer_relay.told import Told
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from peer_relay.cli.offline import Known
 
-SESSION = "CLAUDE_CODE_SESSION_ID"
-"""The variable in which Claude Code names its session to what it starts, as it does to hooks on standard input."""
 SHORTEST_INTERVAL_S = 0.1
 
 
@@ -64,7 +62,7 @@ def watch(interval_s: float | None, kind: str | None) -> None:
     If the mailbox cannot be used, a note on standard error says so once, and watching goes on.
     """
     is_during("a look at the mailbox")
-    teller = Teller(KINDS if kind is None else (kind,), os.environ.get(SESSION, ""))
+    teller = Teller(KINDS if kind is None else (kind,), agent_session())
     with (
         closing(Lookout(manners().room, _tell, interval_s)) as lookout,
         _interrupted_by_sigterm(),

@@ -14,7 +14,7 @@ from peer_relay.cli.lookout import Lookout
 from peer_relay.cli.offline import Known
 from peer_relay.config import RelayConfig
 from peer_relay.ids import ulid_ms
-from peer_relay.settings import Chosen
+from peer_relay.settings import SESSION, Chosen
 from peer_relay.standing import Standing
 from tests.cli.support import FIRST_ID, ROOM, TOKEN
 from tests.relay.support import FakeTime
@@ -88,7 +88,7 @@ class Scene:
         self.patch.setattr(attempts, "at_refreshing", lambda _folder: self.tried)
         self.patch.setattr(app, "open_relay", self.open_relay)
         self.patch.setenv("PEER_RELAY_HOME", str(self.home))
-        self.patch.delenv(watch.SESSION, raising=False)
+        self.patch.delenv(SESSION, raising=False)
         self.patch.delenv(waking.ATTENDED, raising=False)
 
     def learn(self) -> None:

@@ -15,6 +15,7 @@ import pytest
 from peer_relay import disk
 from peer_relay.cli import watch
 from peer_relay.errors import StateUnusable, Unreachable
+from peer_relay.settings import SESSION
 from peer_relay.standing import Standing
 from peer_relay.told import Told
 from tests.cli.people import init
@@ -101,7 +102,7 @@ def test_what_is_not_known_for_a_moment_does_not_arrive_again(scene: Scene) -> N
 
 
 def test_a_session_is_told_of_nothing_twice(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(watch.SESSION, "one")
+    monkeypatch.setenv(SESSION, "one")
     told = Told(scene.known().folder, "one")
     scene.stands = NOTHING._replace(unread=(THIRD_ID,))
     scene.learn()  # at the start, so a hook tells of it, or nobody
@@ -119,7 +120,7 @@ def test_that_it_cannot_remember_is_a_note(scene: Scene, monkeypatch: pytest.Mon
     def fail(*_: object) -> None:
         raise full
 
-    monkeypatch.setenv(watch.SESSION, "one")
+    monkeypatch.setenv(SESSION, "one")
     monkeypatch.setattr(Told, "remember", fail)
     scene.stands = QUESTION
     shown = run("watch")
