@@ -24,6 +24,7 @@ from tests.chaos.room import stored_in
 from tests.chaos.servers import oddities_of
 from tests.chaos.sessions import Circumstances, Reader, Session
 from tests.chaos.workload import Work
+from tests.prepared import forking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,7 +143,8 @@ async def _run(plan: Plan, folder: Path) -> Outcome:
         way = await stack.enter_async_context(way_to(plan.transport, folder))
         token = _open_room(way, folder)
         environment = _environment(plan, way, token, folder)
-        circumstances = Circumstances(recorder, environment, frozenset([token]), folder, TIMEOUT_S)
+        forks = stack.enter_context(forking())
+        circumstances = Circumstances(recorder, forks, environment, frozenset([token]), folder, TIMEOUT_S)
         cast = await _cast(plan, way, circumstances, stack)
         await _rage(plan, cast)
         await _calm(cast)

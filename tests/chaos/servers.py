@@ -13,17 +13,20 @@ import itertools
 import json
 import os
 import signal
-import sys
+import socket
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.prepared import start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-LAUNCH = (sys.executable, "-m", "tests.chaos.launch")
+    from tests.prepared import Forked
+
+LAUNCH = "tests.chaos.launch"
 MAX_LINE_BYTES = 1 << 20
 START_LIMIT_S = 40.0
 
@@ -63,15 +66,19 @@ class Server:
     """A server process.
 
     Args:
+        forks: the socket of what forks it.
         environment: all of its variables.
         stderr: the file that its standard error is added to.
     """
 
-    def __init__(self, environment: Mapping[str, str], stderr: Path) -> None:
+    def __init__(self, forks: Path, environment: Mapping[str, str], stderr: Path) -> None:
         self.oddities: list[str] = []
+        self._forks = forks
         self._environment = environment
         self._stderr = stderr
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Forked | None = None
+        self._output: asyncio.StreamReader
+        self._input: asyncio.StreamWriter
         self._reading: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._ids = itertools.count()
@@ -89,17 +96,13 @@ class Server:
         Raises:
             Gone: it ended before that was done.
         """
-        with self._stderr.open("ab") as stderr:
-            self._process = await asyncio.create_subprocess_exec(
-                *LAUNCH,
-                "serve",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=stderr,
-                env=self._environment,
-                cwd=ROOT,
-                limit=MAX_LINE_BYTES,
+        # Its standard input and output are one socket, as clients that are written for Node make them.
+        ours, its = socket.socketpair()
+        with its, self._stderr.open("ab") as stderr:
+            self._process = start(
+                self._forks, (LAUNCH, "serve"), self._environment, (its.fileno(), its.fileno(), stderr.fileno())
             )
+        self._output, self._input = await asyncio.open_connection(sock=ours, limit=MAX_LINE_BYTES)
         self._reading = asyncio.create_task(self._read())
         await self._request("initialize", _INITIALIZE, START_LIMIT_S)
         self._send({"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -139,9 +142,10 @@ class Server:
 
     async def end(self) -> None:
         """Close its input, and see that it ends by that."""
-        if self._process is None or self._process.stdin is None:
+        if self._process is None:
             return
-        self._process.stdin.close()
+        with contextlib.suppress(OSError):  # it may have ended already
+            self._input.write_eof()
         try:
             async with asyncio.timeout(START_LIMIT_S):
                 await self._process.wait()
@@ -156,6 +160,7 @@ class Server:
         if self._reading is not None and self._process is not None:
             await self._reading
             await self._process.wait()
+            self._input.close()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self.runs:
@@ -186,16 +191,16 @@ class Server:
         return reply.result()
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        if self._process is None or self._process.stdin is None or not self.runs:
+        if not self.runs:
             raise Gone
         with contextlib.suppress(ConnectionError):  # the end of its output says the same
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._input.write(json.dumps(message).encode() + b"\n")
 
     async def _read(self) -> None:
         assert self._process is not None
-        assert self._process.stdout is not None
-        while line := await self._process.stdout.readline():
-            self._take(line)
+        with contextlib.suppress(ConnectionError):  # it was killed with something left to read
+            while line := await self._output.readline():
+                self._take(line)
         await self._process.wait()
         for waiting in self._waiting.values():
             if not waiting.done():

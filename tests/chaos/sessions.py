@@ -7,6 +7,7 @@ import itertools
 import json
 import time
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from tests.chaos.history import (
@@ -21,7 +22,8 @@ from tests.chaos.history import (
     REFUSED,
     RETURNED,
 )
-from tests.chaos.servers import LAUNCH, ROOT, Gone, Reply, Server, Silent
+from tests.chaos.servers import LAUNCH, Gone, Reply, Server, Silent
+from tests.prepared import start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +54,7 @@ class Circumstances:
 
     Attributes:
         recorder: writes everything down.
+        forks: the socket of what forks their processes.
         environment: the variables of the room and of the way to it.
         secrets: what must never be seen.
         folder: for what the processes write.
@@ -60,6 +63,7 @@ class Circumstances:
     """
 
     recorder: Recorder
+    forks: Path
     environment: Mapping[str, str]
     secrets: frozenset[str]
     folder: Path
@@ -113,7 +117,7 @@ class Session:
             await self._bury()
             self._incarnation = next(self._incarnations)
             stderr = self._circumstances.folder / f"{self.name.replace('/', '-')}.stderr"
-            self.server = Server(self._circumstances.variables(self.machine), stderr)
+            self.server = Server(self._circumstances.forks, self._circumstances.variables(self.machine), stderr)
             doom_s, self.doom_s = self.doom_s, None
             if doom_s is not None:
                 asyncio.get_running_loop().call_later(doom_s, self.server.kill)
@@ -256,17 +260,7 @@ class Reader:
         }
         recorder, begun = self._circumstances.recorder, time.monotonic()
         call = recorder.invoke(LOG, **who)
-        process = await asyncio.create_subprocess_exec(
-            *LAUNCH,
-            *("log", "--json", "--limit", "100000"),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=self._circumstances.variables(self._machine),
-            cwd=ROOT,
-        )
-        printed, said = await process.communicate()
-        status = process.returncode
+        printed, said, status = await self._run("log", "--json", "--limit", "100000")
         self._keep(said)
         is_read = status in (self._READ, self._FROM_BEFORE) and b'{"error"' not in said
         is_whole = is_read and b"that cannot be read now" not in said
@@ -282,6 +276,16 @@ class Reader:
             limit_s=round(self._circumstances.timeout_s + GRACE_S + STARTS * self._circumstances.slowest_start_s, 1),
             **who,
         )
+
+    async def _run(self, *arguments: str) -> tuple[bytes, bytes, int]:
+        """Run a command to its end; return its standard output and error, and its status."""
+        command, variables = (LAUNCH, *arguments), self._circumstances.variables(self._machine)
+        with TemporaryFile() as nothing, TemporaryFile() as printed, TemporaryFile() as said:
+            streams = [each.fileno() for each in (nothing, printed, said)]
+            status = await start(self._circumstances.forks, command, variables, streams).wait()
+            for each in (printed, said):
+                each.seek(0)
+            return printed.read(), said.read(), status
 
     def _keep(self, said: bytes) -> None:
         path = self._circumstances.folder / f"{self._machine.name.replace('/', '-')}-log.stderr"

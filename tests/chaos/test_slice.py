@@ -12,8 +12,8 @@ import pytest
 from tests.chaos.run import Plan, run
 from tests.claims import claim
 
-SECONDS = 9.0
-"""How long things break in each run; with its start and its calm end, the three of them take about a minute."""
+SECONDS = 7.0
+"""How long things break in each run; with its start and its calm end, the three of them take less than a minute."""
 
 SLICE = (("path", 4, 13), ("http", 2, 16), ("ssh", 1, 15))
 

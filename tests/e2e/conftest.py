@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import prepared
 from tests.e2e.support import Stage
 
 if TYPE_CHECKING:
@@ -23,10 +24,17 @@ def _unmeasured(unmeasured_processes: None) -> None:
     """Start many servers: those of tests/server are measured."""
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Path]:
+    """Give the socket of what forks servers."""
+    with prepared.forking() as socket:
+        yield socket
+
+
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path, forks: Path) -> Iterator[Stage]:
     """Give a folder with people, and check at the end what holds for every test."""
-    made = Stage(tmp_path / "stage")
+    made = Stage(tmp_path / "stage", forks)
     made.folder.mkdir()
     yield made
     made.check()

@@ -27,7 +27,7 @@ from mcp import Client, StdioServerParameters
 
 from peer_relay import app
 from peer_relay.config import RelayConfig
-from tests import independent
+from tests import independent, prepared
 from tests.servers import run_git
 
 if TYPE_CHECKING:
@@ -64,6 +64,12 @@ _SERVE = """
 exec 2>/dev/null
 sh -c 'echo $$ >"$1.pid"; exec "$2" -m peer_relay serve 2>"$1.err"' sh "$1" "$2" | tee "$1.out"
 """
+# The same with a server that is forked, whose process id is written by the server itself.
+_SERVE_FORKED = """
+exec 2>/dev/null
+record=$1 socket=$2; shift 2
+"$@" "$socket" "$record.pid" peer_relay serve 2>"$record.err" | tee "$record.out"
+"""
 
 _INITIALIZE = (
     b'{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},'
@@ -79,9 +85,11 @@ class Stage:
         folder: where everything is kept.
         secrets: tokens and passwords, each in the forms in which it could leak.
         expected_errors: lines that servers may have written to their standard error.
+        forks: the socket of what forks servers, or None to start each by `python -m peer_relay`.
     """
 
     folder: Path
+    forks: Path | None = None
     secrets: set[str] = field(default_factory=set)
     expected_errors: set[str] = field(default_factory=set)
     sessions: int = 0
@@ -167,6 +175,8 @@ class Person:
         self.stage.sessions += 1
         record = folder / f"{self.stage.sessions}-{self.name}"
         arguments = ["-c", _SERVE, "sh", str(record), sys.executable]
+        if self.stage.forks is not None:
+            arguments = ["-c", _SERVE_FORKED, "sh", str(record), str(self.stage.forks), *prepared.ASK]
         server = StdioServerParameters(command="/bin/sh", args=arguments, env=self.variables(changes))
         try:
             async with Client(server, mode=mode, read_timeout_seconds=PATIENCE_S) as client:
