@@ -25,6 +25,12 @@ def claude() -> Program:
 
 
 @pytest.fixture(scope="session")
+def codex() -> Program:
+    """Give Codex. Only the package for this platform is installed, and it holds the whole program."""
+    return Program((str(_installed("node_modules/@openai/codex-*/vendor/*/bin/codex")),))
+
+
+@pytest.fixture(scope="session")
 def gemini() -> Program:
     """Give Gemini CLI."""
     return Program((str(_installed("node_modules/.bin/gemini")),))
