@@ -66,8 +66,8 @@ class Lookout:
     _happened_s: float = field(default=-math.inf)
     _not_before_s: float = field(default=-math.inf)
 
-    def looks(self, timeout_s: float | None = None) -> Iterator[Known]:
-        """Yield what this machine knows, again and again.
+    def looks(self, timeout_s: float | None = None) -> Iterator[Known | None]:
+        """Yield what this machine knows, again and again; None while it is not clear of which room.
 
         Args:
             timeout_s: for how long, in seconds; None for ever. Also with 0 the mailbox is looked at if it is time.
@@ -76,12 +76,12 @@ class Lookout:
         while True:
             pause_s = DISK_PAUSE_S
             known = self._known()
+            yield known
             if known is not None:
-                yield known
                 fresh_s = self._fresh_s(known)
                 pause_s = min(pause_s, fresh_s / 2)
-                if self._look_if_due(known, fresh_s) and (known := self._known()) is not None:
-                    yield known
+                if self._look_if_due(known, fresh_s):
+                    yield self._known()
             left_s = end_s - self.monotonic()
             if left_s <= 0:
                 return

@@ -73,8 +73,9 @@ def _wait(kinds: Collection[str], timeout_s: float | None) -> News | None:
         for now in lookout.looks(timeout_s):
             if os.getppid() != parent or not is_read(sys.stderr):
                 return None
-            news = News.of(now.standing, kinds)
-            before = told.ids()
+            if now is None:
+                continue
+            news, before = News.of(now.standing, kinds), told.ids()
             if news.ids - before:
                 told.remember((before & News.of(now.standing).ids) | news.ids)
                 return news

@@ -72,7 +72,8 @@ def watch(interval_s: float | None, kind: str | None) -> None:
             if not is_read(sys.stdout):
                 return
             try:
-                teller.tell(known)
+                if known is not None:
+                    teller.tell(known)
             except StateUnusable as error:
                 lookout.complain(error)
 

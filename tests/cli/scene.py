@@ -54,7 +54,8 @@ class Scene:
     Attributes:
         time: its clock, three hours after the first id when the test begins. A pause lets it go on, and nothing else.
         stands: how things stand, as the mailbox has it. The machine sees it after a look.
-        outcome: what becomes of a look.
+        outcome: why a look finds nothing newer than what is known, or None.
+        raises: why nothing is known at all, or None.
         looks: when the mailbox was looked at, in seconds since the beginning.
         opened: how often a relay was opened.
         events: what happens after so many seconds.
@@ -67,6 +68,7 @@ class Scene:
     time: FakeTime = field(default_factory=lambda: FakeTime(ulid_ms(FIRST_ID) + 3 * HOUR_MS))
     stands: Standing = NOTHING
     outcome: PeerRelayError | None = None
+    raises: PeerRelayError | None = None
     looks: list[float] = field(default_factory=list)
     opened: int = 0
     events: dict[float, Callable[[], None]] = field(default_factory=dict)
@@ -109,6 +111,8 @@ class Scene:
 
     def refresh(self) -> PeerRelayError | None:
         self.looks.append(self.time.seconds)
+        if self.raises is not None:
+            raise self.raises
         if self.outcome is None:
             self.learn()
         return self.outcome

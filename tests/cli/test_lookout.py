@@ -48,7 +48,9 @@ def test_a_host_is_looked_at_when_what_is_known_is_not_fresh_any_more(scene: Sce
 def test_what_another_process_found_is_seen_within_a_second_and_not_asked_for_again(scene: Scene) -> None:
     scene.stands = Standing("alice", "bob", waiting=(FIRST_ID,))
     scene.events = {5: scene.learn, 19: scene.learn, 33: scene.learn}
-    seen = [scene.time.seconds for known in scene.lookout(None, pytest.fail).looks(40) if known.standing.waiting]
+    seen = [
+        scene.time.seconds for known in scene.lookout(None, pytest.fail).looks(40) if known and known.standing.waiting
+    ]
     assert (seen[0], scene.looks) == (5, [])
 
 
@@ -95,9 +97,9 @@ def test_who_finds_another_one_looking_leaves_it_to_that(scene: Scene) -> None:
     assert (scene.looks, scene.opened) == ([], 0)
 
 
-def test_the_relay_stays_open_over_thousands_of_looks(scene: Scene) -> None:
-    look_out(scene, 300, interval_s=0.1)
-    assert (len(scene.looks) > 1_000, scene.opened) == (True, 1)
+def test_the_relay_stays_open_over_hundreds_of_looks(scene: Scene) -> None:
+    look_out(scene, 60, interval_s=0.1)
+    assert (len(scene.looks) > 500, scene.opened) == (True, 1)
 
 
 def test_a_time_to_come_does_not_keep_it_from_looking(scene: Scene) -> None:
@@ -141,6 +143,19 @@ def test_what_waiting_does_not_cure_is_tried_seldom_and_at_once_with_other_setti
 def test_a_branch_that_is_refused_is_told_of(scene: Scene) -> None:
     scene.stands = NOTHING._replace(refusal="The branch was rewritten.")
     assert look_out(scene, 60) == ["The branch was rewritten."]
+
+
+def test_a_mailbox_that_was_never_reached_is_told_of_as_one_that_is_lost(scene: Scene) -> None:
+    scene.on_disk, scene.raises = Standing("alice"), GONE
+    scene.later(20, raises=None)
+    assert look_out(scene, 31) == [str(GONE)]
+    assert scene.looks == [0, 15, 30]
+
+
+def test_a_folder_that_cannot_be_used_is_told_of_and_left_alone_for_long(scene: Scene) -> None:
+    scene.home.joinpath("rooms").write_text("")
+    told = look_out(scene, 400)
+    assert (len(told), "rooms" in told[0], scene.looks) == (1, True, [])
 
 
 def test_a_room_that_is_not_there_is_told_of_once_and_one_that_is_saved_later_is_looked_at(scene: Scene) -> None:

@@ -87,7 +87,8 @@ def test_the_end_of_the_time_is_silent(scene: Scene) -> None:
 
 def test_a_mailbox_that_cannot_be_reached_is_waited_for_in_silence(scene: Scene) -> None:
     scene.outcome = Unreachable(remote="git.example", reason="the network is down")
-    scene.later(100, outcome=None, stands=QUESTION)
+    scene.later(100, outcome=None, stands=QUESTION, problem=UNSET)
+    scene.later(110, problem=None)
     assert is_woken(wait(), ASKED)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from peer_relay import disk
 from peer_relay.cli import watch
-from peer_relay.errors import StateUnusable, Unreachable
+from peer_relay.errors import InvalidSetting, StateUnusable, Unreachable
 from peer_relay.settings import SESSION
 from peer_relay.standing import Standing
 from peer_relay.told import Told
@@ -147,6 +147,13 @@ def test_nobody_who_reads_is_the_end_without_a_word(scene: Scene, monkeypatch: p
     monkeypatch.setattr(watch, "is_read", lambda _: False)
     shown = run("watch")
     assert (shown.exit_code, shown.output) == (0, "")
+
+
+def test_it_ends_also_if_there_is_no_room_yet_and_nobody_reads(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.problem = InvalidSetting(name="PEER_RELAY_ROOM", reason="is not set", advice="Set it.")
+    monkeypatch.setattr(watch, "is_read", lambda _: scene.time.seconds < 50)
+    shown = run("watch", "--quiet")
+    assert (shown.exit_code, shown.output, scene.time.seconds) == (0, "", 50)
 
 
 @pytest.mark.parametrize("interval", ["0", "nan", "often"])
