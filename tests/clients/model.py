@@ -11,11 +11,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+
+from tests.clients.loopback import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -96,52 +96,17 @@ def playing(*script: Step) -> Iterator[Model]:
     """Run a stand-in for as long as the block lasts."""
     model = Model(script)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(path: str, body: str) -> str | None:
+        if path != "/v1/messages":
+            return None
+        request = json.loads(body)
+        model.requests.append(request)
+        block = model.reply(request)
+        return None if block is None else "".join(_events(block))
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            if self.path.partition("?")[0] != "/v1/messages":
-                self.refuse()
-                return
-            request = json.loads(body)
-            model.requests.append(request)
-            block = model.reply(request)
-            if block is None:
-                self.refuse()
-                return
-            self.answer(200, "text/event-stream", "".join(_events(block)))
-
-        def refuse(self) -> None:
-            model.refused.append(f"{self.command} {self.path}")
-            error = {"type": "error", "error": {"type": "invalid_request_error", "message": "not in the script"}}
-            self.answer(400, "application/json", json.dumps(error))
-
-        do_GET = do_HEAD = do_PUT = do_DELETE = refuse  # noqa: N815 - the names that http.server looks for
-
-        def answer(self, code: int, kind: str, text: str) -> None:
-            data = text.encode()
-            self.send_response(code)
-            self.send_header("content-type", kind)
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(data)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    model.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with serving(answer) as served:
+        model.url, model.refused = served.url, served.refused
         yield model
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _events(block: dict[str, Any]) -> Iterator[str]:
