@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from peer_relay.agents.clients import CLIENTS
 from peer_relay.agents.launch import Launch
+from tests.clients.loopback import serving
 from tests.clients.programs import ROOT
 
 if TYPE_CHECKING:
@@ -39,33 +38,22 @@ def model() -> Iterator[tuple[str, list[str]]]:
     """Run a stand-in that says one word, and give its address and the bodies of what it is asked."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked.append(self.rfile.read(int(self.headers["content-length"])).decode())
-            data = f"data: {json.dumps(REPLY)}\r\n\r\n".encode()
-            self.send_response(200)
-            self.send_header("content-type", "text/event-stream")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def answer(_path: str, body: str) -> str:
+        asked.append(body)
+        return f"data: {json.dumps(REPLY)}\r\n\r\n"
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(answer) as served:
+        yield served.url, asked
 
 
 def test_its_own_command_adds_the_server_and_it_connects(gemini: Program, people: Pair) -> None:
     program, *words = CLIENTS["gemini"].add(Launch(("peer-relay", "serve")))
     assert (program, gemini(*words, home=people.bob.home).code) == ("gemini", 0)
+    # It waits for five seconds, which a busy machine may take to start Python.
+    file = people.bob.home / ".gemini" / "settings.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    settings["mcpServers"]["peer-relay"]["timeout"] = 40_000
+    file.write_text(json.dumps(settings), encoding="utf-8")
     listed = gemini("mcp", "list", home=people.bob.home, variables=TRUSTED)
     assert "✓ peer-relay: peer-relay serve (stdio) - Connected" in listed.output + listed.errors
 
