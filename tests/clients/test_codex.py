@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import tomllib
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from peer_relay.agents.clients import CLIENTS
 from peer_relay.agents.launch import Launch
 from tests.claims import claim
+from tests.clients.loopback import serving
 from tests.clients.programs import ROOT
 
 if TYPE_CHECKING:
@@ -45,37 +44,21 @@ def model(*script: Item) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Run a stand-in that answers with one item after the other, and give its address and what it is asked."""
     asked: list[dict[str, Any]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            if len(asked) > len(script):
-                self.send_error(400, "not in the script")
-                return
-            step = script[len(asked) - 1]
-            number = f"{len(asked)}"
-            item = {"id": number, **(step() if callable(step) else step)}
-            self.send_response(200)
-            self.send_header("content-type", "text/event-stream")
-            self.end_headers()
-            for event in (
-                {"type": "response.created", "response": {"id": number}},
-                {"type": "response.output_item.done", "output_index": 0, "item": item},
-                {"type": "response.completed", "response": {"id": number, "usage": USAGE}},
-            ):
-                self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+    def answer(_path: str, body: str) -> str | None:
+        asked.append(json.loads(body))
+        if len(asked) > len(script):
+            return None
+        step, number = script[len(asked) - 1], f"{len(asked)}"
+        item = {"id": number, **(step() if callable(step) else step)}
+        events = (
+            {"type": "response.created", "response": {"id": number}},
+            {"type": "response.output_item.done", "output_index": 0, "item": item},
+            {"type": "response.completed", "response": {"id": number, "usage": USAGE}},
+        )
+        return "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(answer) as served:
+        yield f"{served.url}/v1", asked
 
 
 def turn(codex: Program, person: Person, *script: Item) -> tuple[list[list[dict[str, Any]]], list[dict[str, Any]]]:
