@@ -53,6 +53,16 @@ class Told:
         """
         disk.write_atomically(self.path, "".join(f"{each}\n" for each in sorted(ids)).encode(), durable=False)
 
+    def add(self, ids: Iterable[str]) -> None:
+        """Remember something more that the session knows.
+
+        Raises:
+            StateUnusable: as for `remember`.
+        """
+        known = self.ids()
+        if new := frozenset(ids) - known:
+            self.remember(known | new)
+
 
 def remove_old(folder: Path, now_ms: int) -> None:
     """Forget the sessions that were told nothing for a week. Whatever stands in the way of that is left.

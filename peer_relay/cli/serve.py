@@ -31,7 +31,7 @@ def serve(channel: bool) -> None:  # noqa: FBT001 - click passes flags by name
     served then.
     """
     room = manners().room  # asked for here, because the server opens the room in a thread of its own
-    run(lambda: _open(room), agent_session() if channel else None)
+    run(lambda: _open(room), agent_session(), pushes=channel)
 
 
 def _open(room: str | None) -> Relay:

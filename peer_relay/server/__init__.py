@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from peer_relay.relay import Relay
 
 
-def run(open_relay: Callable[[], Relay], session: str | None = None) -> None:
+def run(open_relay: Callable[[], Relay], session: str = "", *, pushes: bool = False) -> None:
     """Serve tools and prompts until the client or a signal ends it. Does not return: it ends the process.
 
     Args:
         open_relay: makes the relay. It is called from a worker thread, first after the first answered request. When it
             raises a `PeerRelayError`, that is what each tool call returns, and the next call tries again.
-        session: None for a server that speaks only when it is spoken to. Otherwise what arrives is pushed, too, as
-            `peer_relay.server.channel` says, to the session of that name; empty if it has none.
+        session: the client's name for its session, by which its hooks know it; empty if there is none.
+        pushes: whether what arrives is pushed, too, as `peer_relay.server.channel` says.
     """
     ending = Ending()
     ending.install()
@@ -34,4 +34,4 @@ def run(open_relay: Callable[[], Relay], session: str | None = None) -> None:
 
     gc.freeze()
     gc.enable()
-    serve(open_relay, ending, session)
+    serve(open_relay, ending, session, pushes=pushes)

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,6 +34,7 @@ from peer_relay.server.tools import (
     ToolFace,
     refusal,
 )
+from peer_relay.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BETWEEN_PROGRESS_S = 1.0
+_SESSION_OF_CODEX = "threadId"
 
 
 class Calls:
@@ -60,6 +63,7 @@ class Calls:
         receipts: told which answers a result shows.
         on_queued: called when a record was queued rather than delivered.
         on_shown: called with the ids of the questions, or of the answered ones, that a result shows.
+        session: the agent's name for its session, by which its hooks know it; empty if there is none.
     """
 
     def __init__(
@@ -68,11 +72,13 @@ class Calls:
         receipts: Receipts,
         on_queued: Callable[[], None],
         on_shown: Callable[[Iterable[str]], None] | None = None,
+        session: str = "",
     ) -> None:
         self._mailbox = mailbox
         self._receipts = receipts
         self._on_queued = on_queued
         self._on_shown = on_shown
+        self._session = session
         self._tools: dict[str, tuple[ToolFace, _CarryOut]] = {
             ASK_PEER.name: (ASK_PEER, self._ask),
             CHECK_QUESTIONS.name: (CHECK_QUESTIONS, self._questions),
@@ -114,7 +120,7 @@ class Calls:
     async def _questions(self, context: ServerRequestContext[Any], arguments: CheckQuestions) -> BaseModel:
         listing = await self._wait(context, arguments.wait_seconds, lambda relay: relay.questions())
         result = results.questions(listing)
-        self._note_shown([item.question_id for item in result.questions])
+        await self._note_shown(context, [item.question_id for item in result.questions])
         return result
 
     async def _answers(self, context: ServerRequestContext[Any], arguments: CheckAnswers) -> BaseModel:
@@ -125,7 +131,7 @@ class Calls:
         )
         result = results.answers(listing, asked_for_one=arguments.question_id is not None)
         shown = [item.question_id for item in result.answers]
-        self._note_shown(shown)
+        await self._note_shown(context, shown)
         if shown and context.request_id is not None:
             await self._mailbox.run(lambda relay: relay.mark_shown(shown))
             self._receipts.show(context.request_id, shown)
@@ -153,9 +159,15 @@ class Calls:
                 tell_at = waited + _BETWEEN_PROGRESS_S
             await anyio.sleep(min(next(pauses), wait_s - waited))
 
-    def _note_shown(self, question_ids: list[str]) -> None:
+    async def _note_shown(self, context: ServerRequestContext[Any], question_ids: list[str]) -> None:
+        """Note what a result shows, so that nothing tells the session that it waits: neither the channel nor a hook."""
         if self._on_shown is not None:
             self._on_shown(question_ids)
+        # Codex says with each call which session it is for, Claude Code when it starts the server.
+        session = (context.meta or {}).get(_SESSION_OF_CODEX) or self._session
+        if question_ids and isinstance(session, str) and session:
+            with suppress(PeerRelayError):  # then a hook tells it once more
+                await self._mailbox.run(lambda relay: Told(relay.folder, session).add(question_ids))
 
     def _note_queued(self, *, delivered: bool) -> None:
         if not delivered:

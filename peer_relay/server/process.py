@@ -66,18 +66,19 @@ def make_server(calls: Calls, prompting: Prompting) -> Server[Any]:
     )
 
 
-def serve(open_relay: Callable[[], Relay], ending: Ending, session: str | None = None) -> None:
+def serve(open_relay: Callable[[], Relay], ending: Ending, session: str = "", *, pushes: bool = False) -> None:
     """Serve until a signal or the end of input, then end the process.
 
     Args:
         open_relay: as for `peer_relay.server.run`.
         ending: with its signal handlers installed.
         session: as for `peer_relay.server.run`.
+        pushes: the same.
     """
     mailbox = Mailbox(open_relay)
     status = 0
     try:
-        anyio.run(_serve, mailbox, ending, session)
+        anyio.run(_serve, mailbox, ending, session, pushes)
     except Exception as error:  # noqa: BLE001 - whatever it is, the process ends and says why
         say(f"the server failed: {place_of(error)}")
         status = 1
@@ -88,13 +89,13 @@ def serve(open_relay: Callable[[], Relay], ending: Ending, session: str | None =
     ending.leave(status)
 
 
-async def _serve(mailbox: Mailbox, ending: Ending, session: str | None) -> None:
+async def _serve(mailbox: Mailbox, ending: Ending, session: str, pushes: bool) -> None:  # noqa: FBT001 - anyio's call
     receipts = Receipts()
     source, sink = claim_standard_streams()
     wire = Wire(source, sink, receipts, confirm=mailbox.mark_read, on_end=ending.start_clock)
     courier = Courier(mailbox)
-    channel = None if session is None else Channel(mailbox, session)
-    calls = Calls(mailbox, receipts, courier.queued, channel.show if channel else None)
+    channel = Channel(mailbox, session) if pushes else None
+    calls = Calls(mailbox, receipts, courier.queued, channel.show if channel else None, session)
     server = make_server(calls, Prompting(mailbox))
     with anyio.CancelScope() as scope:
         loop = asyncio.get_running_loop()

@@ -85,7 +85,7 @@ class FakeRelay:
 
     def __init__(self, folder: Path, script: Script) -> None:
         self.script = script
-        self._folder = folder
+        self.folder = self._folder = folder
         self._lock = threading.Lock()
         self._looks = 0
         self._failures = script.failures

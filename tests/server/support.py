@@ -30,7 +30,9 @@ def mailbox_of(folder: Path, script: Script) -> Mailbox:
 
 
 @contextlib.asynccontextmanager
-async def connected(folder: Path, mode: Any = "auto", relay: Any = None, **script: Any) -> AsyncIterator[Client]:
+async def connected(
+    folder: Path, mode: Any = "auto", relay: Any = None, session: str = "", **script: Any
+) -> AsyncIterator[Client]:
     """Connect the official client with a server; what the server counts as queued is in the folder's `log`."""
     mailbox = Mailbox(lambda: relay) if relay is not None else mailbox_of(folder, Script(**script))
 
@@ -38,6 +40,7 @@ async def connected(folder: Path, mode: Any = "auto", relay: Any = None, **scrip
         with (folder / "log").open("a", encoding="utf-8") as file:
             file.write("on_queued\n")
 
-    server = make_server(Calls(mailbox, Receipts(), note_queued), Prompting(mailbox))
+    calls = Calls(mailbox, Receipts(), note_queued, session=session)
+    server = make_server(calls, Prompting(mailbox))
     async with Client(server, mode=mode) as client:
         yield client

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from peer_relay.errors import UnknownQuestion
+from peer_relay.told import Told
 from tests.claims import claim
 from tests.server.fake_relay import ANSWERED_AT, ASKED_AT, FakeRelay, Script, log_of, numbered
 from tests.server.support import CRASHED, connected
@@ -209,3 +210,27 @@ async def test_a_setting_that_was_put_right_is_used_by_the_next_call(
         after = await client.call_tool("check_questions", {})
     assert text_of(before) == "PEER_RELAY_REMOTE is not set. Set it."
     assert not after.is_error
+
+
+@pytest.mark.parametrize(
+    ("session", "meta"), [("one", None), ("", {"threadId": "one"}), ("other", {"threadId": "one"})]
+)
+async def test_a_hook_need_not_tell_the_session_of_what_a_tool_showed_it(
+    tmp_path: Path, mode: Any, session: str, meta: Any
+) -> None:
+    async with connected(tmp_path, mode, session=session, questions=1, answers=2) as client:
+        await client.call_tool("check_questions", {}, meta=meta)
+        assert Told(tmp_path, "one").ids() == {numbered(1)}
+        await client.call_tool("check_answers", {}, meta=meta)
+    assert Told(tmp_path, "one").ids() == {numbered(1), numbered(2)}
+    assert len(list((tmp_path / "told").iterdir())) == 1
+
+
+@pytest.mark.parametrize(("session", "meta"), [("", None), ("", {"threadId": 7}), ("one", None)])
+async def test_where_that_cannot_be_noted_the_result_is_the_same(
+    tmp_path: Path, mode: Any, session: str, meta: Any
+) -> None:
+    (tmp_path / "told").write_text("a file in the place of the folder")
+    async with connected(tmp_path, mode, session=session, questions=1) as client:
+        result = await client.call_tool("check_questions", {}, meta=meta)
+    assert (result.is_error, result.structured_content is not None) == (False, True)

@@ -28,6 +28,15 @@ def test_what_it_was_told_of_last_is_what_is_remembered_and_for_it_alone(tmp_pat
     assert Told(tmp_path, "other").ids() == frozenset()
 
 
+def test_what_it_learns_besides_is_added(tmp_path: Path) -> None:
+    one = Told(tmp_path, "one")
+    one.add([])
+    assert not one.path.exists()
+    one.add([SECOND])
+    one.add([FIRST, SECOND])
+    assert one.ids() == {FIRST, SECOND}
+
+
 @pytest.mark.parametrize("session", ["../../../etc/passwd", "", "a" * 5_000, "\ud800", "con\0"])
 def test_a_session_may_be_called_anything(tmp_path: Path, session: str) -> None:
     Told(tmp_path, session).remember([FIRST])
