@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tests.clients.programs import Program
 
 PLUGIN = "examples/claude-code-plugin"
+WITH_PLUGIN = ("--plugin-dir", ROOT / PLUGIN)
 PROMPT = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}"
 # Git asks the host's side of itself on this machine, by the last word that it gives to ssh.
 SSH = '#!/bin/sh\nfor last; do :; done\neval "exec $last"\n'
@@ -83,8 +84,9 @@ def repository(folder: Path) -> tuple[str, Path]:
 def test_a_command_brings_the_facts_and_the_model_sees_the_skill_alone(claude: Program, people: Pair) -> None:
     people.alice.run("ask", "Why is a subject cut at 72 characters?")
     people.bob.run("wait", "--timeout", "30")
-    options = ("--plugin-dir", ROOT / PLUGIN)
-    (request,) = session(claude, people.bob, say("So be it."), options=options, prompt="/peer-relay:status").requests
+    (request,) = session(
+        claude, people.bob, say("So be it."), options=WITH_PLUGIN, prompt="/peer-relay:status"
+    ).requests
     sent = json.dumps(request)
     assert "Tell me in two or three sentences how things stand" in sent
     assert "1 question from alice waits for your answer" in sent
@@ -93,7 +95,7 @@ def test_a_command_brings_the_facts_and_the_model_sees_the_skill_alone(claude: P
 
 def test_the_monitor_wakes_an_idle_session_once(claude: Program, people: Pair) -> None:
     bob = people.bob
-    with playing(say("Good morning.")) as model, on_terminal(claude, bob, model.url) as terminal:
+    with playing(say("Good morning.")) as model, on_terminal(claude, bob, model.url, *WITH_PLUGIN) as terminal:
         terminal.wait_for(lambda screen: PROMPT in screen)
         terminal.type("Good morning.\r")
         terminal.wait_for(lambda _: len(model.requests) == 1)
@@ -129,8 +131,8 @@ class Terminal:
 
 
 @contextmanager
-def on_terminal(claude: Program, person: Person, url: str) -> Iterator[Terminal]:
-    """Let a person start Claude Code with the plugin on a terminal, who has answered its first questions before."""
+def on_terminal(claude: Program, person: Person, url: str, *options: str | Path) -> Iterator[Terminal]:
+    """Let a person start Claude Code on a terminal, who has answered its first questions before."""
     folder = person.home / "project"
     folder.mkdir()
     trusted = {str(folder.resolve()): {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}}
@@ -147,7 +149,7 @@ def on_terminal(claude: Program, person: Person, url: str) -> Iterator[Terminal]
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     process = subprocess.Popen(
-        [*claude.command, "--plugin-dir", ROOT / PLUGIN],
+        [*claude.command, *options],
         env=surroundings(person.home, {**person.variables, **variables}),
         cwd=folder,
         stdin=theirs,
