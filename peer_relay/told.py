@@ -1,8 +1,8 @@
 """What a session of an agent was told of, so that it is told of nothing twice: one small file for each session.
 
 1. It is for not repeating. Losing a file makes a session hear of something once more, and nothing else.
-2. A file holds the ids of what waited when its session was told last. What waits no longer never waits again, so
-   nothing else has to be kept.
+2. A file holds the ids of what waited when its session was told last, and of what a tool has shown it since. What waits
+   no longer never waits again, so nothing else has to be kept.
 3. Sessions have names of their agent's making. A file is called by the hash of one, whatever is in it.
 """
 
