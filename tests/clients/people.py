@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from tests.cli.support import run
 from tests.clients.programs import OWN_SCRIPTS, Finished, Program
 
 if TYPE_CHECKING:
@@ -58,8 +61,17 @@ class Pair:
 def pair(folder: Path) -> Pair:
     """Let alice open a room and bob join it, each in a home folder below `folder`."""
     both = Pair(folder / "mailbox.git", *(Person(name, folder / name) for name in ("alice", "bob")))
-    for person in (both.alice, both.bob):
-        person.home.mkdir()
-    opened = both.alice.read("init", str(both.mailbox), "--me", "alice", "--peer", "bob")
-    both.bob.run("join", data=opened["invite"])
+    opened = _here(both.alice, "init", str(both.mailbox), "--me", "alice", "--peer", "bob")
+    _here(both.bob, "join", given=json.loads(opened)["invite"])
     return both
+
+
+def _here(person: Person, *arguments: str, given: str | None = None) -> str:
+    """Run a command in this process: most tests begin with this, and a process for each would be a third of them."""
+    person.home.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in person.variables.items():
+            patch.setenv(name, value)
+        done = run(*arguments, "--json", given=given)
+    assert done.exit_code == 0, done.output
+    return done.stdout
