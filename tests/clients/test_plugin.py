@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
-import select
 import shutil
-import struct
 import subprocess
-import termios
-import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.clients.model import playing, say
-from tests.clients.programs import ROOT, end_group, surroundings
-from tests.clients.test_conversation import session
+from tests.clients.programs import ROOT
+from tests.clients.sessions import PROMPT, on_terminal, session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.clients.people import Pair, Person
+    from tests.clients.people import Pair
     from tests.clients.programs import Program
 
 PLUGIN = "examples/claude-code-plugin"
 WITH_PLUGIN = ("--plugin-dir", ROOT / PLUGIN)
-PROMPT = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}"
 # Git asks the host's side of itself on this machine, by the last word that it gives to ssh.
 SSH = '#!/bin/sh\nfor last; do :; done\neval "exec $last"\n'
 
@@ -104,63 +94,3 @@ def test_the_monitor_wakes_an_idle_session_once(claude: Program, people: Pair) -
     woken = json.dumps(model.requests[1])
     assert ("<task-notification>" in woken, "72 characters" in woken, model.refused) == (True, False, [])
     assert woken.count("1 question from alice is waiting in peer-relay (for ") == 1
-
-
-class Terminal:
-    """A terminal with a program on it.
-
-    Args:
-        handle: the side of a person.
-    """
-
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
-        self._screen = b""
-
-    def type(self, text: str) -> None:
-        """Type something."""
-        os.write(self._handle, text.encode())
-
-    def wait_for(self, happened: Callable[[str], bool], limit_s: float = 45) -> None:
-        """Read what is shown until something has happened."""
-        end = time.monotonic() + limit_s
-        while not happened(screen := self._screen.decode(errors="replace")):
-            assert time.monotonic() < end, screen[-2000:]
-            if select.select([self._handle], [], [], 0.05)[0]:
-                self._screen += os.read(self._handle, 65536)
-
-
-@contextmanager
-def on_terminal(claude: Program, person: Person, url: str, *options: str | Path) -> Iterator[Terminal]:
-    """Let a person start Claude Code on a terminal, who has answered its first questions before."""
-    folder = person.home / "project"
-    folder.mkdir()
-    trusted = {str(folder.resolve()): {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}}
-    approved = {"approved": ["dummy"], "rejected": []}
-    answered = {"hasCompletedOnboarding": True, "theme": "dark", "customApiKeyResponses": approved, "projects": trusted}
-    person.home.joinpath(".claude.json").write_text(json.dumps(answered))
-    variables = {
-        "ANTHROPIC_API_KEY": "dummy",
-        "ANTHROPIC_BASE_URL": url,
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "CLAUDE_CODE_TMPDIR": str(person.home),
-        "TERM": "xterm-256color",
-    }
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    process = subprocess.Popen(
-        [*claude.command, *options],
-        env=surroundings(person.home, {**person.variables, **variables}),
-        cwd=folder,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    with process:
-        try:
-            yield Terminal(ours)
-        finally:
-            end_group(process)
-            os.close(ours)

@@ -11,8 +11,7 @@ from peer_relay import disk
 from tests.claims import claim
 from tests.clients.model import playing, say
 from tests.clients.programs import ROOT
-from tests.clients.test_conversation import session
-from tests.clients.test_plugin import PROMPT, on_terminal
+from tests.clients.sessions import PROMPT, on_terminal, session
 
 if TYPE_CHECKING:
     from pathlib import Path
