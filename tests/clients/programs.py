@@ -1,7 +1,7 @@
 """The clients' programs that nobody here wrote: where they are, and how a test runs one.
 
 1. A program sees a home folder, a search path and what the test names, and nothing else of this machine. Whatever it
-   wants from the network beyond loopback meets a closed door.
+   wants from the network beyond loopback meets a closed door, and what it writes for a while is below its home folder.
 2. A program and all that it started end with the call, at the latest when its time is up.
 """
 
@@ -99,6 +99,8 @@ def surroundings(home: Path, variables: Mapping[str, str] | None = None) -> dict
     """
     return {
         "HOME": str(home),
+        "TMPDIR": str(home),
+        "CLAUDE_CODE_TMPDIR": str(home),
         "PATH": os.pathsep.join((str(OWN_SCRIPTS), str(INSTALLED / "bin"), "/usr/local/bin", "/usr/bin", "/bin")),
         "LANG": "C.UTF-8",
         "GIT_CONFIG_NOSYSTEM": "1",

@@ -51,7 +51,6 @@ def _variables(person: Person, url: str) -> dict[str, str]:
         "ANTHROPIC_API_KEY": "dummy",
         "ANTHROPIC_BASE_URL": url,
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "CLAUDE_CODE_TMPDIR": str(person.home),
     }
 
 
