@@ -124,6 +124,15 @@ def unmeasured_processes(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Path]:
+    """Give the socket of what forks peer-relay without starting it, for the tests that are not about its start."""
+    from tests import prepared  # noqa: PLC0415 - pytest has to load a plugin before anybody else does
+
+    with prepared.forking() as socket:
+        yield socket
+
+
 class Git(Protocol):
     """Runs git in a repository and returns what it printed, without the newlines at its end."""
 

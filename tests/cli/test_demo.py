@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import sys
@@ -13,6 +14,7 @@ from mcp_types import CallToolResult, TextContent
 
 from peer_relay import demo
 from peer_relay.cli import commands
+from tests import prepared
 from tests.cli.support import program, run
 
 if TYPE_CHECKING:
@@ -54,6 +56,13 @@ def test_the_demonstration_shows_the_exchange_and_ends_well(temporary_folder: Pa
     assert ([*temporary_folder.iterdir()], sorted(path.name for path in home.iterdir())) == ([], [".gitconfig"])
 
 
+@pytest.fixture
+def forked(forks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save what the start of each of the demonstration's processes costs."""
+    monkeypatch.setattr(demo, "PROGRAM", (*prepared.ASK, str(forks), os.devnull, "peer_relay"))
+
+
+@pytest.mark.usefixtures("forked")
 def test_on_a_mailbox_of_ones_own_it_names_the_branch_that_stays(tmp_path: Path, git: Git) -> None:
     mailbox = tmp_path / "own.git"
     shown = run("demo", "--remote", str(mailbox))
@@ -64,6 +73,7 @@ def test_on_a_mailbox_of_ones_own_it_names_the_branch_that_stays(tmp_path: Path,
     assert [path for path in files if path != "room.json" and path not in shown.stdout] == []
 
 
+@pytest.mark.usefixtures("forked")
 def test_without_git_and_beside_a_room_of_the_users_own_it_shows_the_files_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import prepared
 from tests.e2e.support import Stage
 
 if TYPE_CHECKING:
@@ -22,13 +21,6 @@ def anyio_backend() -> str:
 @pytest.fixture(autouse=True)
 def _unmeasured(unmeasured_processes: None) -> None:
     """Start many servers: those of tests/server are measured."""
-
-
-@pytest.fixture(scope="session")
-def forks() -> Iterator[Path]:
-    """Give the socket of what forks servers."""
-    with prepared.forking() as socket:
-        yield socket
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import sys
 import tempfile
@@ -31,7 +32,9 @@ ASK = (sys.executable, "-I", "-S", str(Path(__file__).parent / "ask.py"))
 def forking() -> Iterator[Path]:
     """Have a process that forks, as long as the block lasts; give the socket that it listens at."""
     folder = Path(tempfile.mkdtemp(prefix="relay-"))  # a socket's path may have 107 bytes at most
-    process = servers._run_until_end([sys.executable, "-m", "tests.prepared", str(folder / "socket")])
+    # Coverage is measured in processes that start by themselves.
+    unmeasured = ("env", *(word for name in os.environ if name.startswith("COVERAGE_") for word in ("-u", name)))
+    process = servers._run_until_end([*unmeasured, sys.executable, "-m", "tests.prepared", str(folder / "socket")])
     try:
         assert servers._wait_for((folder / "socket").is_socket, process), "what forks does not start"
         yield folder / "socket"

@@ -1,4 +1,4 @@
-"""A server process on a fake relay: `python serve_fake.py FOLDER`, with the script in the folder."""
+"""A server process on a fake relay: `python -m tests.server.serve_fake FOLDER`, with the script in the folder."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.prepared import ASK
 from tests.server.fake_relay import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -170,7 +172,14 @@ class Client:
 
 
 class Session(Client):
-    """A server on a fake relay, with the script in a folder."""
+    """A server on a fake relay, with the script in a folder.
 
-    def __init__(self, folder: Path, **options: Any) -> None:
-        super().__init__([sys.executable, Path(__file__).with_name("serve_fake.py"), folder], **options)
+    Args:
+        folder: has the script, and gets what the server does.
+        forks: the socket of what forks servers; None for one that starts by itself, as signals and coverage need it.
+        options: those of `Client`.
+    """
+
+    def __init__(self, folder: Path, forks: Path | None = None, **options: Any) -> None:
+        start = [sys.executable, "-m"] if forks is None else [*ASK, forks, os.devnull]
+        super().__init__([*start, "tests.server.serve_fake", folder], **options)

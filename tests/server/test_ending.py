@@ -152,6 +152,7 @@ def test_without_a_standard_error_the_wire_is_still_the_only_user_of_standard_ou
 
 
 @claim("no-network-before-initialize")
+@pytest.mark.usefixtures("unmeasured_processes")
 def test_what_is_loaded_before_initialize_knows_nothing_of_git() -> None:
     script = "import sys, peer_relay.server.process; print(sorted({'dulwich', 'urllib3', 'rich'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=50)

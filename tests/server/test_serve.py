@@ -25,9 +25,9 @@ SOON_S = 1.0
 """An end takes less than a tenth of this; the rest is for a busy machine."""
 
 
-def start(folder: Path, **script: Any) -> Session:
+def start(folder: Path, forks: Path | None = None, **script: Any) -> Session:
     Script(**script).save(folder)
-    return Session(folder)
+    return Session(folder, forks)
 
 
 def shown_in(result: dict[str, Any]) -> list[str]:
@@ -38,8 +38,8 @@ def shown_in(result: dict[str, Any]) -> list[str]:
 
 
 @claim("I7")
-def test_a_request_after_the_result_marks_exactly_its_answers_as_read(tmp_path: Path) -> None:
-    with start(tmp_path, answers=2).initialize() as session:
+def test_a_request_after_the_result_marks_exactly_its_answers_as_read(tmp_path: Path, forks: Path) -> None:
+    with start(tmp_path, forks, answers=2).initialize() as session:
         assert shown_in(session.ask(call(1, "check_answers"))) == [numbered(1), numbered(2)]
         assert "read" not in log_of(tmp_path)
         assert shown_in(session.ask(call(2, "check_answers"))) == []
@@ -47,8 +47,8 @@ def test_a_request_after_the_result_marks_exactly_its_answers_as_read(tmp_path: 
 
 
 @claim("I7")
-def test_answers_are_marked_as_read_before_the_next_request_is_handled(tmp_path: Path) -> None:
-    with start(tmp_path, answers=1).initialize() as session:
+def test_answers_are_marked_as_read_before_the_next_request_is_handled(tmp_path: Path, forks: Path) -> None:
+    with start(tmp_path, forks, answers=1).initialize() as session:
         session.ask(call(1, "check_answers"))
         session.ask(call(2, "check_questions"))
     calls = [line for line in log_of(tmp_path) if line in {"answers", "shown", "read", "questions"}]
@@ -57,8 +57,8 @@ def test_answers_are_marked_as_read_before_the_next_request_is_handled(tmp_path:
 
 @claim("I7")
 @pytest.mark.parametrize("together", [True, False])
-def test_a_request_from_before_the_result_confirms_nothing(tmp_path: Path, together: bool) -> None:
-    with start(tmp_path, answers=1, gate=True).initialize() as session:
+def test_a_request_from_before_the_result_confirms_nothing(tmp_path: Path, forks: Path, together: bool) -> None:
+    with start(tmp_path, forks, answers=1, gate=True).initialize() as session:
         if together:
             session.send(call(1, "check_answers"), request(2, "ping"))
         else:
@@ -73,8 +73,8 @@ def test_a_request_from_before_the_result_confirms_nothing(tmp_path: Path, toget
 
 
 @claim("I7")
-def test_a_call_that_was_cancelled_after_its_result_went_out_confirms_nothing(tmp_path: Path) -> None:
-    with start(tmp_path, answers=1).initialize() as session:
+def test_a_call_that_was_cancelled_after_its_result_went_out_confirms_nothing(tmp_path: Path, forks: Path) -> None:
+    with start(tmp_path, forks, answers=1).initialize() as session:
         assert shown_in(session.ask(call(1, "check_answers"))) == [numbered(1)]
         session.send(notification("notifications/cancelled", requestId=1))
         session.ask(request(2, "ping"))
@@ -83,8 +83,8 @@ def test_a_call_that_was_cancelled_after_its_result_went_out_confirms_nothing(tm
 
 
 @claim("I7")
-def test_a_notification_confirms_nothing(tmp_path: Path) -> None:
-    with start(tmp_path, answers=1).initialize() as session:
+def test_a_notification_confirms_nothing(tmp_path: Path, forks: Path) -> None:
+    with start(tmp_path, forks, answers=1).initialize() as session:
         session.ask(call(1, "check_answers"))
         session.send(notification("notifications/roots/list_changed"))
         session.end_input()
@@ -93,23 +93,25 @@ def test_a_notification_confirms_nothing(tmp_path: Path) -> None:
 
 
 @claim("I7")
-def test_an_answer_from_before_the_end_of_input_is_shown_again_and_the_note_says_so(tmp_path: Path) -> None:
-    with start(tmp_path, answers=1).initialize() as session:
+def test_an_answer_from_before_the_end_of_input_is_shown_again_and_the_note_says_so(
+    tmp_path: Path, forks: Path
+) -> None:
+    with start(tmp_path, forks, answers=1).initialize() as session:
         first = session.ask(call(1, "check_answers"))
         session.end_input()
         session.wait()
-    with Session(tmp_path).initialize() as session:
+    with Session(tmp_path, forks).initialize() as session:
         second = session.ask(call(1, "check_answers"))
     assert shown_in(first) == shown_in(second) == [numbered(1)]
     assert "shown to you before" not in first["structuredContent"]["note"]
     assert "Of these, 1 may have been shown to you before." in second["structuredContent"]["note"]
 
 
-def test_a_cancelled_wait_ends_and_the_session_goes_on(tmp_path: Path) -> None:
+def test_a_cancelled_wait_ends_and_the_session_goes_on(tmp_path: Path, forks: Path) -> None:
     waiting = request(
         1, "tools/call", name="check_answers", arguments={"wait_seconds": 110}, _meta={"progressToken": 7}
     )
-    with start(tmp_path).initialize() as session:
+    with start(tmp_path, forks).initialize() as session:
         session.send(waiting)
         assert session.receive_notification("notifications/progress")["params"]["progressToken"] == 7
         session.send(notification("notifications/cancelled", requestId=1))
@@ -175,8 +177,8 @@ ODD = {
 
 
 @claim("stdout-is-json-rpc")
-def test_lines_that_are_no_messages_are_dropped_and_the_session_goes_on(tmp_path: Path) -> None:
-    with start(tmp_path).initialize() as session:
+def test_lines_that_are_no_messages_are_dropped_and_the_session_goes_on(tmp_path: Path, forks: Path) -> None:
+    with start(tmp_path, forks).initialize() as session:
         session.write(b"".join(line + b"\n" for line in GARBAGE))
         assert session.ask(request(1, "ping")) == {}
         assert len(session.lines) == 2
@@ -184,8 +186,8 @@ def test_lines_that_are_no_messages_are_dropped_and_the_session_goes_on(tmp_path
 
 
 @claim("stdout-is-json-rpc")
-def test_odd_requests_are_each_answered_once_and_so_are_two_with_one_id(tmp_path: Path) -> None:
-    with start(tmp_path).initialize() as session:
+def test_odd_requests_are_each_answered_once_and_so_are_two_with_one_id(tmp_path: Path, forks: Path) -> None:
+    with start(tmp_path, forks).initialize() as session:
         session.write(b"".join(line + b"\n" for line in ODD.values()))
         session.send(request(20, "ping"), request(20, "ping"))
         assert session.ask(request(21, "ping")) == {}
@@ -194,8 +196,8 @@ def test_odd_requests_are_each_answered_once_and_so_are_two_with_one_id(tmp_path
         assert len(session.lines) == len(ODD) + 4
 
 
-def test_a_request_that_is_not_valid_is_answered_with_an_error(tmp_path: Path) -> None:
-    with start(tmp_path).initialize() as session:
+def test_a_request_that_is_not_valid_is_answered_with_an_error(tmp_path: Path, forks: Path) -> None:
+    with start(tmp_path, forks).initialize() as session:
         session.write('{"id": 7, "method": "ping"}\n')
         assert session.receive(7)["error"] == {
             "code": -32600,
@@ -203,15 +205,15 @@ def test_a_request_that_is_not_valid_is_answered_with_an_error(tmp_path: Path) -
         }
 
 
-def test_text_that_is_no_unicode_reaches_the_relay_as_it_is_and_is_not_repaired(tmp_path: Path) -> None:
-    with start(tmp_path).initialize() as session:
+def test_text_that_is_no_unicode_reaches_the_relay_as_it_is_and_is_not_repaired(tmp_path: Path, forks: Path) -> None:
+    with start(tmp_path, forks).initialize() as session:
         session.write(json.dumps(call(1, "ask_peer", question="Why \ud800?")) + "\n")
         session.receive(1)
     assert "ask Why \\ud800? None" in log_of(tmp_path)
 
 
-def test_requests_directly_before_the_end_of_input_are_answered(tmp_path: Path) -> None:
-    with start(tmp_path) as session:
+def test_requests_directly_before_the_end_of_input_are_answered(tmp_path: Path, forks: Path) -> None:
+    with start(tmp_path, forks) as session:
         session.send(INITIALIZE, INITIALIZED, request(1, "tools/list"), request(2, "prompts/get", name="check"))
         session.end_input()
         assert session.wait()[0] == 0
@@ -226,8 +228,8 @@ def test_requests_directly_before_the_end_of_input_are_answered(tmp_path: Path) 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_the_official_client_finds_the_tools_in_both_eras(tmp_path: Path, mode: Any) -> None:
     Script(answers=1, questions=1).save(tmp_path)
-    script = str(ROOT / "tests" / "server" / "serve_fake.py")
-    server = StdioServerParameters(command=sys.executable, args=[script, str(tmp_path)], cwd=ROOT)
+    script = ["-m", "tests.server.serve_fake", str(tmp_path)]
+    server = StdioServerParameters(command=sys.executable, args=script, cwd=ROOT)
     async with Client(server, mode=mode) as client:
         assert client.protocol_version == ("2026-07-28" if mode == "auto" else "2025-11-25")
         assert [tool.name for tool in (await client.list_tools()).tools] == [
@@ -252,8 +254,8 @@ def anyio_backend() -> str:
 
 
 @claim("no-network-before-initialize")
-def test_nothing_is_opened_before_initialize_is_answered(tmp_path: Path) -> None:
-    with start(tmp_path) as session:
+def test_nothing_is_opened_before_initialize_is_answered(tmp_path: Path, forks: Path) -> None:
+    with start(tmp_path, forks) as session:
         assert session.ask(request(1, "ping")) == {}
         session.send(call(2, "check_questions"))
         assert session.receive(2)["error"]["message"] == "Invalid request parameters"
@@ -287,8 +289,8 @@ def test_the_text_of_an_unforeseen_exception_is_shown_to_nobody(tmp_path: Path) 
 
 
 @claim("delivered-or-queued")
-def test_what_is_queued_goes_out_while_the_server_runs(tmp_path: Path) -> None:
-    with start(tmp_path, delivered=False, failures=1).initialize() as session:
+def test_what_is_queued_goes_out_while_the_server_runs(tmp_path: Path, forks: Path) -> None:
+    with start(tmp_path, forks, delivered=False, failures=1).initialize() as session:
         wait_for_log(tmp_path, "pending")
         assert session.ask(call(1, "ask_peer", question="Why?"))["structuredContent"]["status"] == "queued"
         wait_for_log(tmp_path, "deliver", count=2)
@@ -302,8 +304,10 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "
 @pytest.mark.parametrize("busy", [False, True])
 @pytest.mark.parametrize("number", [*SIGNALS, None])
 def test_a_signal_and_the_end_of_input_end_the_process_at_once_and_in_good_order(
-    tmp_path: Path, number: signal.Signals | None, busy: bool
+    tmp_path: Path, number: signal.Signals | None, busy: bool, request: pytest.FixtureRequest
 ) -> None:
+    if busy:
+        request.getfixturevalue("unmeasured_processes")
     with start(tmp_path, gate=True).initialize() as session:
         wait_for_log(tmp_path, "pending")
         if busy:
