@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(autouse=True)
+def _unmeasured(unmeasured_processes: None) -> None:
+    """Start processes for what only a process has, such as a terminal or an end: commands run in the test itself."""
+
+
 @pytest.fixture
 def relay(monkeypatch: pytest.MonkeyPatch) -> FakeRelay:
     """Configure a room and stand a fake in for its relay."""

@@ -39,6 +39,11 @@ PUBLIC = "can be read by anybody, without a login, so everything that you two wr
 RULE = "error: A name must be 1 to 32 characters a-z, 0-9 and -, not beginning with -."
 
 
+@pytest.fixture(autouse=True)
+def _unmeasured() -> None:
+    """Measure these processes after all: only a terminal leads through all of the prompts."""
+
+
 class Terminal(io.StringIO):
     """A stream that says of itself that it is a terminal."""
 
