@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ def claims_in(source: str) -> Iterator[tuple[str, str]]:
                     yield from ((node.name, ast.literal_eval(argument)) for argument in decorator.args)
 
 
+@cache
 def all_claims() -> list[tuple[str, str]]:
     """Return the claims of all test files, read from their source so that no test needs to run for it."""
     return [

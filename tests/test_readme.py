@@ -161,6 +161,7 @@ def test_the_agent_configurations_are_those_of_the_examples() -> None:
     assert blocks("Configuration by variables", "json") == [path.read_text(encoding="utf-8") for path in examples]
 
 
+@pytest.mark.usefixtures("unmeasured_processes")
 def test_the_excerpt_of_the_demonstration_is_what_it_prints() -> None:
     (excerpt,) = re.findall(r"^```text\n(  alice > ask_peer.*?)^```$", README, re.MULTILINE | re.DOTALL)
     done = program("demo")

@@ -163,6 +163,7 @@ def test_threads_of_one_process_lose_and_double_nothing(git: Git, bench: GitBenc
     assert sorted(subjects(git, bench)[1:]) == sorted(f"alice asks: {text}" for text in wanted)
 
 
+@pytest.mark.usefixtures("unmeasured_processes")
 @claim("I3", "I4", "I5", "first-answer-wins")
 def test_processes_of_both_peers_some_on_one_home_lose_and_double_nothing(
     git: Git, bench: GitBench, tmp_path: Path

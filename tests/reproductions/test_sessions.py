@@ -205,6 +205,7 @@ def test_a_signal_while_the_process_is_being_left_does_not_wait_for_itself(monke
 # -- what is read and written ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("unmeasured_processes")
 def test_the_end_of_input_is_noticed_while_refusals_wait_for_a_client_that_reads_nothing(tmp_path: Path) -> None:
     # Found by invalid requests until the pipe was full: the server waited for its client, which had gone, for ever.
     invalid = '{"id": "' + "x" * 1000 + '", "method": "ping"}\n'
@@ -237,6 +238,7 @@ def test_a_line_without_an_end_takes_neither_the_memory_nor_the_time_of_what_is_
     assert capsys.readouterr().err == ("peer-relay: a line of more than 4,194,304 bytes from the client was dropped.\n")
 
 
+@pytest.mark.usefixtures("unmeasured_processes")
 @pytest.mark.skipif(not hasattr(os, "set_blocking"), reason="pipes of this system always block")
 def test_standard_input_that_does_not_block_is_waited_for(tmp_path: Path) -> None:
     # Found by reading: a client may share its own pipe, and nothing to read yet looked like the end of input.
