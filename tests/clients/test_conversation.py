@@ -108,11 +108,12 @@ def test_what_arrives_while_it_works_keeps_it_from_stopping_once(claude: Program
     assert (told, "72 characters" in json.dumps(sent)) == ([0, 0, 1], False)
 
 
-def without_results(request: dict[str, Any]) -> list[Any]:
-    """Return the messages of a request without the results of tools."""
-    return [
+def without_results(request: dict[str, Any]) -> dict[str, Any]:
+    """Return a request, the instructions and the tools in it as well, without the results of tools."""
+    said = [
         [block for block in message["content"] if block["type"] != "tool_result"]
         if isinstance(message["content"], list)
         else message["content"]
         for message in request["messages"]
     ]
+    return {**request, "messages": said}
