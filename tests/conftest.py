@@ -57,6 +57,40 @@ def _refuse_real_folders(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_refuse_real_folders)
 
 
+# ----------------------------------------------------------------------------------------------------------------------
+# Order
+
+_LONG_S = 100.0
+"""A test that may take so many seconds, by its mark, is a long one."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long tests, so that no process is left alone with one of them at the end."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    marks = ((item, item.get_closest_marker("timeout")) for item in items)
+    long = {item: mark.args[0] for item, mark in marks if mark is not None and mark.args[0] >= _LONG_S}
+    ordered = sorted(long, key=lambda item: (long[item], item.nodeid))
+    items[:] = _dealt(ordered, [item for item in items if item not in long], processes)
+
+
+def _dealt(first: list[Any], rest: list[Any], processes: int) -> list[Any]:
+    """Return both in one list, of which each process gets an equal part: its share of the first, then of the rest.
+
+    A share is in one piece: of the longest, the chaos runs, each takes all of a small machine, so they take turns.
+    """
+    dealt, left = list[Any](), iter(rest)
+    for number in range(processes):
+        size = (len(first) + len(rest) - len(dealt)) // (processes - number)
+        share = first[number * len(first) // processes : (number + 1) * len(first) // processes]
+        dealt += [*share, *itertools.islice(left, max(size - len(share), 0))]
+    return [*dealt, *left]
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# The user's environment
+
+
 def _is_private(name: str) -> bool:
     return name.startswith(_PRIVATE_PREFIXES) or name in _PRIVATE_NAMES or name.lower().endswith("_proxy")
 

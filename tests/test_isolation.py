@@ -1,4 +1,4 @@
-"""The tests' own safety net: nothing of the user's is seen or touched."""
+"""The tests' own safety net: nothing of the user's is seen or touched, and no long test is begun last."""
 
 from __future__ import annotations
 
@@ -48,3 +48,8 @@ def test_private_variables_are_removed_and_others_kept(monkeypatch: pytest.Monke
         monkeypatch.setenv(name, "x")
     conftest._isolate(monkeypatch, tmp_path)
     assert os.environ.keys() & (private | kept) == kept
+
+
+@pytest.mark.parametrize(("processes", "order"), [(1, "ABCDE01234567"), (2, "AB0123CDE4567"), (3, "A012BC34DE567")])
+def test_each_process_begins_with_its_share_of_the_long_tests(processes: int, order: str) -> None:
+    assert "".join(conftest._dealt(list("ABCDE"), list("01234567"), processes)) == order
