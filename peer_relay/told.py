@@ -14,6 +14,7 @@ import re
 from typing import TYPE_CHECKING
 
 from peer_relay import disk
+from peer_relay.clock import system_ms
 from peer_relay.errors import StateUnusable
 from peer_relay.ids import ULID_PATTERN
 
@@ -48,9 +49,13 @@ class Told:
     def remember(self, ids: Iterable[str]) -> None:
         """Remember what waits now that the session is told. It is not forced to the disk.
 
+        With each session that is new here, those that were told nothing for a week are forgotten.
+
         Raises:
             StateUnusable: it cannot be written, so the session will hear of it again.
         """
+        if not disk.is_there(self.path):
+            _remove_old(self.path.parent)
         disk.write_atomically(self.path, "".join(f"{each}\n" for each in sorted(ids)).encode(), durable=False)
 
     def add(self, ids: Iterable[str]) -> None:
@@ -64,15 +69,10 @@ class Told:
             self.remember(known | new)
 
 
-def remove_old(folder: Path, now_ms: int) -> None:
-    """Forget the sessions that were told nothing for a week. Whatever stands in the way of that is left.
-
-    Args:
-        folder: what this machine keeps for the peer of the room.
-        now_ms: the time, in milliseconds since 1970.
-    """
+def _remove_old(folder: Path) -> None:
+    """Remove the files that were not written for a week, unfinished ones too. Whatever stands in the way is left."""
+    old_ms = system_ms() - _KEPT_MS
     with contextlib.suppress(StateUnusable, OSError):
-        for name in disk.names_in(folder / _FOLDER):
-            path = folder / _FOLDER / name
-            if disk.modified_ms(path) < now_ms - _KEPT_MS:
+        for path in (*(folder / name for name in disk.names_in(folder)), *disk.unfinished_in(folder)):
+            if disk.modified_ms(path) < old_ms:
                 disk.remove(path)

@@ -91,6 +91,8 @@ def _tell(known: Known, event: Event) -> None:
     news, told = News.of(known.standing), Told(known.folder, event.session)
     if not news.ids or not (_BEGINS[event.name] or news.ids - told.ids()):
         return
+    if event.name == "Stop":
+        told.remember(told.ids())  # where nothing can be remembered, the agent would be kept from each stop anew
     say(json.dumps(_reply(event, " ".join(news.sentences(system_ms())))))
     told.remember(news.ids)
 

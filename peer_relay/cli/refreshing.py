@@ -12,7 +12,7 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from peer_relay import attempts, told
+from peer_relay import attempts
 from peer_relay.cli.offline import look_at_disk
 from peer_relay.cli.unheard import note
 from peer_relay.clock import system_ms
@@ -74,7 +74,7 @@ _DETACHED = 0 if os.name != "nt" else 0x0000_0208  # a process group of its own,
 
 
 def refresh(room: str | None) -> None:
-    """Look at the mailbox once, unless somebody else does so already, and forget sessions of long ago.
+    """Look at the mailbox once, unless somebody else does so already.
 
     Args:
         room: the name of the saved room to use, or None to go by the variables.
@@ -92,7 +92,6 @@ def refresh(room: str | None) -> None:
                 note(tried, problem)
         except Exception as error:  # noqa: BLE001 - whatever it is, the doctor tells of it and not the agent
             note(tried, error)
-        told.remove_old(known.folder, system_ms())
 
 
 def _look(known: Known) -> PeerRelayError | None:

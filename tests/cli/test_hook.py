@@ -245,6 +245,14 @@ def test_a_state_folder_that_cannot_be_used_is_silent(machine: Machine) -> None:
     assert (shown.exit_code, shown.stderr) == (0, "")
 
 
+def test_where_nothing_can_be_remembered_an_agent_may_stop_and_hears_it_with_each_prompt(machine: Machine) -> None:
+    machine.stand(QUESTION)
+    machine.folder.mkdir(parents=True)
+    (machine.folder / "told").write_text("no folder")
+    assert [told("Stop"), told("UserPromptSubmit"), told("UserPromptSubmit")] == [None, ASKED, ASKED]
+    assert failure(machine).what.startswith(str(machine.folder / "told"))
+
+
 def test_a_failure_is_told_until_a_hook_works_again(machine: Machine) -> None:
     silent(given="{")
     failure(machine)
@@ -337,12 +345,9 @@ def test_a_look_begins_when_what_is_known_is_too_old_and_once_in_that_time(
 
 @claim("hook-is-silent", "I9")
 def test_a_look_finds_what_is_new_and_the_hook_tells_of_it_without_a_word_of_the_peer(room: Machine) -> None:
-    old = Told(room.folder, "old")
-    old.remember([FIRST_ID])
-    os.utime(old.path, (0, 0))
     assert (told("SessionStart"), waiting(room)) == (None, 0)
     silent("--refresh")
-    assert (old.path.exists(), attempts.at_refreshing(room.folder).failure()) == (False, None)
+    assert attempts.at_refreshing(room.folder).failure() is None
     assert told("SessionStart") == "1 question from bob is waiting in peer-relay (for 0 seconds)."
 
 

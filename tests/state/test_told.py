@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from peer_relay import told
 from peer_relay.told import Told
 
 if TYPE_CHECKING:
@@ -62,7 +61,14 @@ def test_sessions_of_more_than_a_week_ago_are_forgotten(tmp_path: Path) -> None:
     old, young = Told(tmp_path, "old"), Told(tmp_path, "young")
     for each in (old, young):
         each.remember([FIRST])
-    now_s = young.path.stat().st_mtime
-    os.utime(old.path, (now_s - WEEK_S - 1, now_s - WEEK_S - 1))
-    told.remove_old(tmp_path, int(now_s * 1000))
-    assert (old.ids(), young.ids()) == (frozenset(), {FIRST})
+    unfinished = old.path.with_name(".tmp-0123456789abcdef")  # of a process that was killed
+    unfinished.touch()
+    long_ago_s = young.path.stat().st_mtime - WEEK_S - 1
+    for path in (old.path, unfinished):
+        os.utime(path, (long_ago_s, long_ago_s))
+    young.remember([FIRST])
+    assert old.path.exists()
+    Told(tmp_path, "new").remember([FIRST])
+    assert old.ids() == frozenset()
+    assert young.ids() == {FIRST}
+    assert not unfinished.exists()
