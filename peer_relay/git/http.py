@@ -229,7 +229,7 @@ class _Client(AbstractHttpGitClient):
         self._connections.logins.accept()
         body = _Body(response, self._operation)
         self._announced[asked] = body.beginning
-        return _Reply(content_type), io.BufferedReader(body, _CHUNK_BYTES).read
+        return _Reply(content_type), self._operation.counted(io.BufferedReader(body, _CHUNK_BYTES).read)
 
     def _exchange(self, url: str, headers: dict[str, str], data: Body) -> BaseHTTPResponse:
         """Send a request, a second time if there is another login to try, and return the response."""

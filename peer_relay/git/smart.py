@@ -5,13 +5,15 @@
    same conversation, and the remote compares once more under its own lock: together a compare-and-swap (I5).
 3. Until the remote can have taken the push a failure is a definite error. From then on only the remote's own report
    is believed, and anything else is `OutcomeUnknown` (I3). An empty report proves nothing. See `Operation.sent`.
-4. What a remote may make this process hold is bounded: `MAX_LISTING_BYTES` for a listing, `max_bytes` for a pack, which
-   goes to the sink piece by piece.
+4. What a remote may make this process hold is bounded: `MAX_LISTING_BYTES` and `MAX_LISTING_LINES` for a list and for
+   what comes before a pack, `MAX_REPORT_BYTES` for what comes after a push, and `max_bytes` for a pack, which goes to
+   the sink piece by piece. What was sent before the deadline is not read after it.
 5. No exception of dulwich, urllib3 or the operating system leaves.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
@@ -40,7 +42,7 @@ from peer_relay.git.transport import FetchReply, FetchRequest
 from peer_relay.git.words import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from dulwich.client import GitClient
@@ -50,7 +52,14 @@ if TYPE_CHECKING:
     from peer_relay.deadline import Deadline
     from peer_relay.git.remote import Remote
 
-MAX_LISTING_BYTES = 16 << 20
+MAX_LISTING_BYTES: Final = 16 << 20
+MAX_LISTING_LINES: Final = 100_000
+"""A line of ten bytes takes twenty times as much memory, so that the bytes alone are no bound."""
+
+MAX_REPORT_BYTES: Final = 2 << 20
+"""A hook may say much, but a report is one line for the one branch. Its lines are too small to be counted."""
+
+_READS_A_LINE = 2  # its length, and what it is about
 _MAX_SAID_BYTES = 16 << 10
 _COMMIT_ID = re.compile(rb"[0-9a-f]{40}")
 NOT_GIT: Final = "its answer is not git's protocol"
@@ -95,21 +104,39 @@ class Operation:
         self._said = bytearray()
         self.allow(MAX_LISTING_BYTES, "a list of branches")
 
-    def allow(self, limit: int, what: str) -> None:
-        """Begin a phase in which `limit` bytes may come."""
+    def allow(self, limit: int, what: str, *, max_lines: float = MAX_LISTING_LINES) -> None:
+        """Begin a phase in which `limit` bytes may come, and so many lines of git's protocol."""
         self._left, self._limit, self._what = limit, limit, what
+        self._reads_left, self._max_lines = _READS_A_LINE * max_lines, max_lines
 
     def spend(self, count: int) -> None:
         """Count bytes that came.
 
         Raises:
             TooLarge: they are more than the phase may bring.
+            TimeoutError: they come too late. A connection that was cut at the deadline gives what it had got by then.
         """
         if self.sent:
             reached(CrashPoint.REPORT_COMES)
+        if self.deadline.expired:
+            raise TimeoutError
         self._left -= count
         if self._left < 0:
             raise TooLarge(remote=self.remote, reason=f"{self._what} of more than {self._limit:,} bytes")
+
+    def counted(self, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
+        """Return the function with which dulwich reads pieces of lines, counting them.
+
+        It raises `TooLarge` once there are more of them than the phase may bring.
+        """
+
+        def counting(size: int) -> bytes:
+            self._reads_left -= 1
+            if self._reads_left < 0:
+                raise TooLarge(remote=self.remote, reason=f"{self._what} of more than {self._max_lines:,} lines")
+            return read(size)
+
+        return counting
 
     def hear(self, piece: bytes) -> None:
         """Take what the remote says beside its answer; what goes over a bound is dropped."""
@@ -167,14 +194,13 @@ class SmartTransport(ABC):
     def fetch(self, request: FetchRequest, sink: BinaryIO, deadline: Deadline) -> FetchReply:
         """See `Transport.fetch`."""
         operation = Operation(self.remote, "read", deadline)
-        pack = _BoundedSink(sink, request.max_bytes, self.remote)
+        pack = _BoundedSink(sink, request.max_bytes, operation)
         tip: bytes | None = None
 
         def wants(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:  # noqa: ARG001
             nonlocal tip
             tip = self._commit_id(refs, request.ref)
-            # Beside the pack come framing and progress, which are a small part of it.
-            operation.allow(request.max_bytes + request.max_bytes // 16 + MAX_LISTING_BYTES, "a pack")
+            operation.allow(MAX_LISTING_BYTES, "what stands before a pack")
             return [] if tip in (None, request.have) else [ObjectID(tip)]
 
         with self._contact(operation) as client:
@@ -208,6 +234,7 @@ class SmartTransport(ABC):
         ) -> tuple[int, Iterator[UnpackedObject]]:
             del have, want, ofs_delta, progress
             operation.sent = True
+            operation.allow(MAX_REPORT_BYTES, "a report")
             reached(CrashPoint.PUSH_BEGUN)
             return len(objects), _handed_over(objects)
 
@@ -324,10 +351,10 @@ class _TipOnly:
 class _BoundedSink:
     """Writes to a file and counts."""
 
-    def __init__(self, sink: BinaryIO, limit: int, remote: str) -> None:
+    def __init__(self, sink: BinaryIO, limit: int, operation: Operation) -> None:
         self._sink = sink
         self._limit = limit
-        self._remote = remote
+        self._operation = operation
         self.size = 0
 
     def write(self, data: bytes) -> int:
@@ -337,9 +364,13 @@ class _BoundedSink:
             TooLarge: the pack is larger than it may be.
             StateUnusable: the file cannot take it, as on a full disk.
         """
+        if data and self.size == 0:
+            # Beside the pack come framing and progress, which are a small part of it. None of its lines is kept.
+            allowed = self._limit + self._limit // 16 + MAX_LISTING_BYTES
+            self._operation.allow(allowed, "a pack", max_lines=math.inf)
         self.size += len(data)
         if self.size > self._limit:
-            raise TooLarge(remote=self._remote, reason=f"a pack of more than {self._limit:,} bytes")
+            raise TooLarge(remote=self._operation.remote, reason=f"a pack of more than {self._limit:,} bytes")
         try:
             return self._sink.write(data)
         except OSError as error:

@@ -4,7 +4,8 @@
 2. The deadline kills ssh and its process group, so a host that accepts and says nothing ends on time; the end of an
    operation ends them, too. Nothing outlives `close`.
 3. What ssh writes to its standard error goes to a temporary file, because a pipe that nobody reads stops ssh. Only its
-   end is read, and only to say why an operation failed.
+   end is read, and only to say why an operation failed. It holds what the remote says, too, so ssh is killed once there
+   are more than `MAX_STDERR_BYTES`.
 4. Only where a person asks how the login is made is ssh told to say it, because it then repeats the host's greeting,
    too. None of that gets into the words that are shown once the login is made.
 5. The words of `GIT_SSH_COMMAND` come first, so that its options win over these (the first one counts for OpenSSH).
@@ -20,17 +21,18 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import re
 import tempfile
 import threading
 from contextlib import contextmanager
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dulwich.client import TraditionalGitClient
 from dulwich.protocol import Protocol
 
-from peer_relay.errors import NotAGitServer, TransportError, Unreachable
+from peer_relay.errors import NotAGitServer, TooLarge, TransportError, Unreachable
 from peer_relay.git import process
 from peer_relay.git.multiplexing import Multiplexing
 from peer_relay.git.outcomes import contact_failure
@@ -45,8 +47,10 @@ if TYPE_CHECKING:
     from peer_relay.git.remote import Remote
     from peer_relay.git.smart import Operation
 
+MAX_STDERR_BYTES: Final = 16 << 20
 _GREETING_ADVICE = "Check the address, and that the shell of that account prints nothing of its own."
 _GRACE_S = 1.0
+_LOOK_EVERY_S = 0.1
 _STDERR_BYTES = 8192
 _STDERR_LINES = 6
 _FETCH_SERVICE = "git-upload-pack"
@@ -84,9 +88,9 @@ class SshTransport(SmartTransport):
     def _open(self, operation: Operation) -> Iterator[_Client]:
         with tempfile.TemporaryFile() as stderr:
             self._call = call = _Call(self._remote, self._environment, self._shared, operation, stderr)
-            timer = threading.Timer(operation.deadline.remaining_s(), call.kill)
-            timer.daemon = True
-            timer.start()
+            over = threading.Event()
+            guard = threading.Thread(target=call.guard, args=(over,), daemon=True)
+            guard.start()
             try:
                 yield _Client(call)
                 self._login = self._login or call.program
@@ -95,11 +99,17 @@ class SshTransport(SmartTransport):
                 raise
             finally:
                 call.end()
-                timer.cancel()
+                over.set()
+                guard.join()
                 self._login = f"{call.program} ({call.method})" if call.method else self._login
 
     def _last_words(self) -> str:
         return self._call.words if self._call is not None else ""
+
+    def _failure(self, error: Exception, act: str) -> TransportError:
+        if self._call is not None and self._call.is_flooded:
+            return TooLarge(remote=self.remote, reason=f"messages of more than {MAX_STDERR_BYTES:,} bytes")
+        return super()._failure(error, act)
 
     def _nonsense(self, act: str) -> TransportError:
         """Return the error for an answer that ends in the middle, or that something else stands in front of."""
@@ -123,6 +133,7 @@ class _Call:
     ) -> None:
         self.words = ""
         self.broke_off = False
+        self.is_flooded = False
         self.method: str | None = None
         self._argv = environment.ssh_command or ("ssh",)
         self._remote = remote
@@ -178,7 +189,16 @@ class _Call:
             self.broke_off = len(data) < size
             return data
 
-        return Protocol(read, stdin.write)
+        return Protocol(self._operation.counted(read), stdin.write)
+
+    def guard(self, over: threading.Event) -> None:
+        """Kill ssh at the deadline, or before if its messages fill the disk; until the operation is over."""
+        deadline = self._operation.deadline
+        while not over.wait(min(_LOOK_EVERY_S, deadline.remaining_s())):
+            self.is_flooded = os.fstat(self._stderr.fileno()).st_size > MAX_STDERR_BYTES
+            if self.is_flooded or deadline.expired:
+                self.kill()
+                break
 
     def kill(self) -> None:
         """Kill ssh, now or as soon as it is started. May be called from another thread."""

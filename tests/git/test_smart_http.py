@@ -523,12 +523,12 @@ def test_a_tip_that_is_no_commit_id_is_refused(fault_server: FaultServer) -> Non
 @claim("memory-bounds")
 def test_an_endless_list_of_branches_is_cut_off(fault_server: FaultServer) -> None:
     line = b"1" * 40 + b" refs/heads/other\n"
-    packets = (b"%04x" % (len(line) + 4) + line) * 300_000
+    packets = (b"%04x" % (len(line) + 4) + line) * 100_001
     fault_server.faults[FETCHING] = answers(200, packets, Content_Type="application/x-git-upload-pack-result")
     transport = fault_server.transport()
     error = failure(lambda: read(transport))
     assert isinstance(error, TooLarge)
-    assert error.reason == "a list of branches of more than 16,777,216 bytes"
+    assert error.reason == "a list of branches of more than 100,000 lines"
     transport.close()
 
 

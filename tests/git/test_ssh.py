@@ -381,7 +381,7 @@ def test_an_endless_list_of_branches_is_cut_off(tmp_path: Path) -> None:
     script = write_script(tmp_path, f"exec yes '003e{'1' * 40} refs/heads/other'")
     error = failure(lambda: transport_to("me@host:x", script).read_ref(REF, deadline()))
     assert isinstance(error, TooLarge)
-    assert error.reason == "a list of branches of more than 16,777,216 bytes"
+    assert error.reason == "a list of branches of more than 100,000 lines"
 
 
 @pytest.mark.parametrize("program", ["/nowhere/ssh", "/etc/passwd"])
