@@ -335,6 +335,7 @@ while done < count:
 """
 
 
+@pytest.mark.usefixtures("unmeasured_processes")
 @claim("I3", "I5")
 def test_writers_that_are_killed_under_the_lock_and_git_beside_them_lose_nothing(mailbox: Path) -> None:
     tip_name = REF.decode()

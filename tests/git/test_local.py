@@ -341,6 +341,7 @@ while True:
 """
 
 
+@pytest.mark.usefixtures("unmeasured_processes")
 def test_a_writer_that_is_killed_leaves_a_sound_mailbox(mailbox: Path) -> None:
     tip: bytes | None = None
     for round_ in range(5):

@@ -177,7 +177,7 @@ def test_processes_of_both_peers_some_on_one_home_lose_and_double_nothing(
     ]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.relay.worker", bench.repository, tmp_path / home, peer, name, "2"],
+            [sys.executable, "-m", "tests.relay.worker", TOKEN, bench.repository, tmp_path / home, peer, name, "2"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

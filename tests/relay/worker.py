@@ -1,4 +1,6 @@
-"""One process of one peer, for tests that start several: `python -m tests.relay.worker REPOSITORY HOME PEER NAME COUNT`
+"""One process of one peer, for tests that start several.
+
+Usage: `python -m tests.relay.worker TOKEN REPOSITORY HOME PEER NAME COUNT`
 
 It says that it is ready and waits for a line on its standard input, so that all begin at once. Then it asks COUNT
 questions, answers what it finds in between, and prints what it was told of each record.
@@ -14,11 +16,10 @@ from pathlib import Path
 from peer_relay.app import open_relay
 from peer_relay.config import RelayConfig
 from peer_relay.errors import AlreadyAnswered, AlreadyQueued
-from tests.store.benches import TOKEN
 
 
-def main(repository: str, home: str, peer: str, name: str, count: int) -> None:
-    relay = open_relay(RelayConfig(remote=repository, token=TOKEN, peer_id=peer, home=Path(home)), {})
+def main(token: str, repository: str, home: str, peer: str, *, name: str, count: int) -> None:
+    relay = open_relay(RelayConfig(remote=repository, token=token, peer_id=peer, home=Path(home)), {})
     told: dict[str, bool] = {}
     print("ready", flush=True)
     sys.stdin.readline()
@@ -33,4 +34,4 @@ def main(repository: str, home: str, peer: str, name: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:5], count=int(sys.argv[5]))
+    main(*sys.argv[1:5], name=sys.argv[5], count=int(sys.argv[6]))
