@@ -21,7 +21,7 @@ from tests.docs.pages import DOCS
 PLUGIN = DOCS.parent / "examples" / "claude-code-plugin"
 CLAUDE, CODEX = (DOCS.joinpath(f"{name}.md").read_text(encoding="utf-8") for name in ("claude-code", "codex"))
 LAUNCH = Launch((SERVER, "serve"))
-HOOK = {"type": "command", "command": "peer-relay", "args": ["hook"], "timeout": 5}
+HOOK = {"type": "command", "command": "peer-relay hook", "timeout": 5}
 
 
 def blocks(page: str, language: str) -> list[Any]:
@@ -54,11 +54,10 @@ def test_the_server_is_added_by_the_command_and_the_lines_that_the_program_names
 def test_the_hooks_to_copy_are_the_plugin_s() -> None:
     _, by_hand, waking, *_ = blocks(CLAUDE, "json")
     assert by_hand["hooks"] == json.loads(PLUGIN.joinpath("hooks", "hooks.json").read_text(encoding="utf-8"))["hooks"]
-    wait = {**HOOK, "args": ["wait", "--rewake"], "asyncRewake": True, "timeout": 86400}
-    assert hooks(waking) == [("SessionStart", wait), ("Stop", wait)]
+    wait = {"command": "peer-relay", "args": ["wait", "--rewake"], "asyncRewake": True, "timeout": 86400}
+    assert hooks(waking) == [(event, {"type": "command", **wait}) for event in ("SessionStart", "Stop")]
     (of_codex,) = blocks(CODEX, "json")
-    line = {"type": "command", "command": "peer-relay hook", "timeout": 5}
-    assert hooks(of_codex) == [(event, line) for event in ("SessionStart", "UserPromptSubmit", "Stop")]
+    assert hooks(of_codex) == [(event, HOOK) for event in ("SessionStart", "UserPromptSubmit", "Stop")]
 
 
 def started() -> list[str]:
@@ -66,7 +65,7 @@ def started() -> list[str]:
     text = re.findall(r"`(peer-relay [a-z][^`]*)`", CLAUDE + CODEX)
     hooked = [hook for block in blocks(CLAUDE, "json") if "hooks" in block for _, hook in hooks(block)]
     typed = [line.partition(" -- ")[2] for line in lines(CLAUDE + CODEX) if " -- peer-relay" in line]
-    return sorted({*text, *(shlex.join([hook["command"], *hook["args"]]) for hook in hooked), *typed})
+    return sorted({*text, *(" ".join([hook["command"], *hook.get("args", [])]) for hook in hooked), *typed})
 
 
 @pytest.mark.parametrize("line", started())
