@@ -57,9 +57,10 @@ def test_the_demonstration_shows_the_exchange_and_ends_well(temporary_folder: Pa
 
 
 @pytest.fixture
-def forked(forks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def forked(forks: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Save what the start of each of the demonstration's processes costs."""
-    monkeypatch.setattr(demo, "PROGRAM", (*prepared.ASK, str(forks), os.devnull, "peer_relay"))
+    if forks is not None:
+        monkeypatch.setattr(demo, "PROGRAM", (*prepared.ASK, str(forks), os.devnull, "peer_relay"))
 
 
 @pytest.mark.usefixtures("forked")

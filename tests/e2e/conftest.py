@@ -24,7 +24,7 @@ def _unmeasured(unmeasured_processes: None) -> None:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, forks: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path, forks: Path | None) -> Iterator[Stage]:
     """Give a folder with people, and check at the end what holds for every test."""
     made = Stage(tmp_path / "stage", forks)
     made.folder.mkdir()

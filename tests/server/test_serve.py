@@ -38,7 +38,7 @@ def shown_in(result: dict[str, Any]) -> list[str]:
 
 
 @claim("I7")
-def test_a_request_after_the_result_marks_exactly_its_answers_as_read(tmp_path: Path, forks: Path) -> None:
+def test_a_request_after_the_result_marks_exactly_its_answers_as_read(tmp_path: Path, forks: Path | None) -> None:
     with start(tmp_path, forks, answers=2).initialize() as session:
         assert shown_in(session.ask(call(1, "check_answers"))) == [numbered(1), numbered(2)]
         assert "read" not in log_of(tmp_path)
@@ -47,7 +47,7 @@ def test_a_request_after_the_result_marks_exactly_its_answers_as_read(tmp_path: 
 
 
 @claim("I7")
-def test_answers_are_marked_as_read_before_the_next_request_is_handled(tmp_path: Path, forks: Path) -> None:
+def test_answers_are_marked_as_read_before_the_next_request_is_handled(tmp_path: Path, forks: Path | None) -> None:
     with start(tmp_path, forks, answers=1).initialize() as session:
         session.ask(call(1, "check_answers"))
         session.ask(call(2, "check_questions"))
@@ -57,7 +57,7 @@ def test_answers_are_marked_as_read_before_the_next_request_is_handled(tmp_path:
 
 @claim("I7")
 @pytest.mark.parametrize("together", [True, False])
-def test_a_request_from_before_the_result_confirms_nothing(tmp_path: Path, forks: Path, together: bool) -> None:
+def test_a_request_from_before_the_result_confirms_nothing(tmp_path: Path, forks: Path | None, together: bool) -> None:
     with start(tmp_path, forks, answers=1, gate=True).initialize() as session:
         if together:
             session.send(call(1, "check_answers"), request(2, "ping"))
@@ -73,7 +73,9 @@ def test_a_request_from_before_the_result_confirms_nothing(tmp_path: Path, forks
 
 
 @claim("I7")
-def test_a_call_that_was_cancelled_after_its_result_went_out_confirms_nothing(tmp_path: Path, forks: Path) -> None:
+def test_a_call_that_was_cancelled_after_its_result_went_out_confirms_nothing(
+    tmp_path: Path, forks: Path | None
+) -> None:
     with start(tmp_path, forks, answers=1).initialize() as session:
         assert shown_in(session.ask(call(1, "check_answers"))) == [numbered(1)]
         session.send(notification("notifications/cancelled", requestId=1))
@@ -83,7 +85,7 @@ def test_a_call_that_was_cancelled_after_its_result_went_out_confirms_nothing(tm
 
 
 @claim("I7")
-def test_a_notification_confirms_nothing(tmp_path: Path, forks: Path) -> None:
+def test_a_notification_confirms_nothing(tmp_path: Path, forks: Path | None) -> None:
     with start(tmp_path, forks, answers=1).initialize() as session:
         session.ask(call(1, "check_answers"))
         session.send(notification("notifications/roots/list_changed"))
@@ -94,7 +96,7 @@ def test_a_notification_confirms_nothing(tmp_path: Path, forks: Path) -> None:
 
 @claim("I7")
 def test_an_answer_from_before_the_end_of_input_is_shown_again_and_the_note_says_so(
-    tmp_path: Path, forks: Path
+    tmp_path: Path, forks: Path | None
 ) -> None:
     with start(tmp_path, forks, answers=1).initialize() as session:
         first = session.ask(call(1, "check_answers"))
@@ -107,7 +109,7 @@ def test_an_answer_from_before_the_end_of_input_is_shown_again_and_the_note_says
     assert "Of these, 1 may have been shown to you before." in second["structuredContent"]["note"]
 
 
-def test_a_cancelled_wait_ends_and_the_session_goes_on(tmp_path: Path, forks: Path) -> None:
+def test_a_cancelled_wait_ends_and_the_session_goes_on(tmp_path: Path, forks: Path | None) -> None:
     waiting = request(
         1, "tools/call", name="check_answers", arguments={"wait_seconds": 110}, _meta={"progressToken": 7}
     )
@@ -177,7 +179,7 @@ ODD = {
 
 
 @claim("stdout-is-json-rpc")
-def test_lines_that_are_no_messages_are_dropped_and_the_session_goes_on(tmp_path: Path, forks: Path) -> None:
+def test_lines_that_are_no_messages_are_dropped_and_the_session_goes_on(tmp_path: Path, forks: Path | None) -> None:
     with start(tmp_path, forks).initialize() as session:
         session.write(b"".join(line + b"\n" for line in GARBAGE))
         assert session.ask(request(1, "ping")) == {}
@@ -186,7 +188,7 @@ def test_lines_that_are_no_messages_are_dropped_and_the_session_goes_on(tmp_path
 
 
 @claim("stdout-is-json-rpc")
-def test_odd_requests_are_each_answered_once_and_so_are_two_with_one_id(tmp_path: Path, forks: Path) -> None:
+def test_odd_requests_are_each_answered_once_and_so_are_two_with_one_id(tmp_path: Path, forks: Path | None) -> None:
     with start(tmp_path, forks).initialize() as session:
         session.write(b"".join(line + b"\n" for line in ODD.values()))
         session.send(request(20, "ping"), request(20, "ping"))
@@ -196,7 +198,7 @@ def test_odd_requests_are_each_answered_once_and_so_are_two_with_one_id(tmp_path
         assert len(session.lines) == len(ODD) + 4
 
 
-def test_a_request_that_is_not_valid_is_answered_with_an_error(tmp_path: Path, forks: Path) -> None:
+def test_a_request_that_is_not_valid_is_answered_with_an_error(tmp_path: Path, forks: Path | None) -> None:
     with start(tmp_path, forks).initialize() as session:
         session.write('{"id": 7, "method": "ping"}\n')
         assert session.receive(7)["error"] == {
@@ -205,14 +207,16 @@ def test_a_request_that_is_not_valid_is_answered_with_an_error(tmp_path: Path, f
         }
 
 
-def test_text_that_is_no_unicode_reaches_the_relay_as_it_is_and_is_not_repaired(tmp_path: Path, forks: Path) -> None:
+def test_text_that_is_no_unicode_reaches_the_relay_as_it_is_and_is_not_repaired(
+    tmp_path: Path, forks: Path | None
+) -> None:
     with start(tmp_path, forks).initialize() as session:
         session.write(json.dumps(call(1, "ask_peer", question="Why \ud800?")) + "\n")
         session.receive(1)
     assert "ask Why \\ud800? None" in log_of(tmp_path)
 
 
-def test_requests_directly_before_the_end_of_input_are_answered(tmp_path: Path, forks: Path) -> None:
+def test_requests_directly_before_the_end_of_input_are_answered(tmp_path: Path, forks: Path | None) -> None:
     with start(tmp_path, forks) as session:
         session.send(INITIALIZE, INITIALIZED, request(1, "tools/list"), request(2, "prompts/get", name="check"))
         session.end_input()
@@ -254,7 +258,7 @@ def anyio_backend() -> str:
 
 
 @claim("no-network-before-initialize")
-def test_nothing_is_opened_before_initialize_is_answered(tmp_path: Path, forks: Path) -> None:
+def test_nothing_is_opened_before_initialize_is_answered(tmp_path: Path, forks: Path | None) -> None:
     with start(tmp_path, forks) as session:
         assert session.ask(request(1, "ping")) == {}
         session.send(call(2, "check_questions"))
@@ -289,7 +293,7 @@ def test_the_text_of_an_unforeseen_exception_is_shown_to_nobody(tmp_path: Path) 
 
 
 @claim("delivered-or-queued")
-def test_what_is_queued_goes_out_while_the_server_runs(tmp_path: Path, forks: Path) -> None:
+def test_what_is_queued_goes_out_while_the_server_runs(tmp_path: Path, forks: Path | None) -> None:
     with start(tmp_path, forks, delivered=False, failures=1).initialize() as session:
         wait_for_log(tmp_path, "pending")
         assert session.ask(call(1, "ask_peer", question="Why?"))["structuredContent"]["status"] == "queued"
