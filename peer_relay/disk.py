@@ -1,6 +1,10 @@
 """Files that survive a crash: written whole or not at all, and on the disk before anybody is told so.
 
 Every error of the operating system leaves as `StateUnusable`, which names the path.
+
+Whoever else may write to a folder can plant links and pipes in it. So a file is made under a name that nobody could
+foresee and is put in place by a rename, which replaces a link and does not follow it; a lock that is a link is refused;
+and what is no file is never waited for. A file that is read may be a link: people keep their settings elsewhere.
 """
 
 from __future__ import annotations
@@ -8,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import threading
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -28,6 +33,7 @@ _PATIENCE_S = 0.01
 _BEGINNING = threading.Lock()
 _UNFINISHED: set[str] = set()
 # The flags that `tempfile` uses.
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -176,9 +182,54 @@ def unfinished_in(folder: Path) -> Iterator[Path]:
 
 def read_if_there(path: Path) -> bytes | None:
     """Return a file's content, or None if there is no such file."""
-    with reported(path), contextlib.suppress(FileNotFoundError), open(path, "rb", buffering=0) as file:
+    with (
+        reported(path),
+        contextlib.suppress(FileNotFoundError),
+        open(path, "rb", buffering=0, opener=without_waiting) as file,
+    ):
         return file.readall()
     return None
+
+
+class NotAFile(OSError):
+    """A pipe, a socket or a device, where a file should be."""
+
+
+def without_waiting(path: str, flags: int) -> int:
+    """Open a file for `open`, as its `opener`: a pipe in its place would be waited for, and a device has no end.
+
+    Raises:
+        NotAFile: it is neither that nor a folder; the system says itself what a folder is not.
+        OSError: it cannot be opened.
+    """
+    handle = os.open(path, flags | _AT_ONCE, 0o666)
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        os.close(handle)
+        raise NotAFile(errno.EINVAL, "it is not a file")
+    return handle
+
+
+def refuse_planted(path: Path) -> None:
+    """Refuse a folder, if it is there, into which others can put what is then taken for its user's own.
+
+    Those who share a group are not meant: on many systems a group has one member. Root is let into everybody's, and may
+    own what others use; the doctor tells of it.
+
+    Raises:
+        StateUnusable: it is such a folder, or it cannot be looked at.
+    """
+    if os.name == "nt":
+        return  # permissions there are not in the mode; the user's profile is private
+    with reported(path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        found, me = path.stat(), os.geteuid()
+        if found.st_uid not in (0, me) and me != 0:
+            advice = "Set PEER_RELAY_HOME to a folder of your own."
+            raise StateUnusable(path=str(path), reason="it belongs to another user", advice=advice)
+        if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_IWOTH:
+            reason = f"everybody can write there (mode {stat.S_IMODE(found.st_mode):04o})"
+            advice = "Run `chmod go-w` on it, after a look at what is in it."
+            raise StateUnusable(path=str(path), reason=reason, advice=advice)
 
 
 def is_there(path: Path) -> bool:
@@ -230,7 +281,8 @@ def lock_file(
     """Hold a lock file, and say whether it was got.
 
     A new lock object each time: one that is shared would let a second thread in, as if it were the first. Its library
-    is loaded here, because it brings asyncio with it, which commands that take no lock need not pay for.
+    is loaded here, because it brings asyncio with it, which commands that take no lock need not pay for. Where it finds
+    no `flock`, it would take a file that is there for a lock, which a killed process leaves for ever; not here.
 
     Args:
         path: the file; its folder is there.
@@ -243,13 +295,18 @@ def lock_file(
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415 - see above
 
-    lock = FileLock(path, timeout=limit_s, poll_interval=poll_s, mode=PRIVATE_FILE)
+    lock = FileLock(path, timeout=limit_s, poll_interval=poll_s, mode=PRIVATE_FILE, fallback_to_soft=False)
     got = True
     with reported(path):
         try:
             lock.acquire(cancel_check=gives_up)
         except Timeout:
             got = False
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            advice = "Set PEER_RELAY_HOME to a folder on another disk, best on one of this machine."
+            raise StateUnusable(path=str(path), reason="its disk knows no locks", advice=advice) from error
     try:
         yield got
     finally:

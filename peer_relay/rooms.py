@@ -103,6 +103,15 @@ class Rooms:
                 advice="Mend it, or delete it and run `peer-relay join` or `peer-relay init` again.",
             ) from None
 
+    def refuse_planted(self) -> None:
+        """Refuse to go by what is saved if somebody else could have saved it.
+
+        Raises:
+            StateUnusable: with the folder into which others can put files.
+        """
+        for folder in (self.folder.parent, self.folder):
+            disk.refuse_planted(folder)
+
     def readable(self) -> Iterator[tuple[str, SavedRoom]]:
         """Yield the name and the content of every saved room that can be read."""
         for name in self.names():
@@ -160,6 +169,7 @@ class Rooms:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep other processes from choosing the same name for another room."""
+        self.refuse_planted()
         disk.make_folder(self.folder)
         path = self.folder / _LOCK
         with disk.lock_file(path, _LOCK_LIMIT_S) as got:

@@ -5,6 +5,8 @@
 2. A variable that is empty, or that arrives as the literal text `${NAME}`, is not set. Agents pass that text on when
    a variable is missing where they were started.
 3. No secret is in an error or a `repr`: neither the token nor the address, which may hold a password.
+4. What an agent passes on may come from a project that somebody else wrote. So the folder for everything is a whole
+   path, which no project can lay into itself, and none into which everybody or another user can put a room.
 
 Folders: the state (clone, outbox) is where platformdirs puts a program's state, and the saved rooms are in
 `saved-rooms` where it puts its configuration. `PEER_RELAY_HOME` replaces both, so that it holds all of one person.
@@ -18,6 +20,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from peer_relay import disk
 from peer_relay.config import RelayConfig
 from peer_relay.errors import InvalidSetting
 from peer_relay.rooms import Rooms
@@ -75,7 +78,7 @@ class Settings:
             remote=None if remote is None else _expanded("remote", remote),
             room_token=is_set.get("room_token"),
             peer_id=is_set.get("peer_id"),
-            home=None if home is None else Path(_expanded("home", home)).absolute(),
+            home=None if home is None else _whole_path("home", home),
             timeout=DEFAULT_TIMEOUT_S if timeout is None else _seconds("timeout", timeout),
             pushes_per_minute=None if pushes is None else _how_often("pushes_per_minute", pushes),
             room=is_set.get("room"),
@@ -170,9 +173,11 @@ def choose_room(warn: Callable[[str], None], room: str | None = None) -> Chosen:
 
     Raises:
         InvalidSetting: it is not clear which room, or a value is wrong.
-        StateUnusable: a saved room cannot be read.
+        StateUnusable: a saved room cannot be read, or somebody else could have put it there.
     """
     settings = read_settings()
+    disk.refuse_planted(settings.state_folder)
+    settings.rooms.refuse_planted()
     own = {"remote": settings.remote, "token": settings.room_token, "peer_id": settings.peer_id}
     given = {} if room is not None else {name: value for name, value in own.items() if value}
     origins = {name: _variable("room_token" if name == "token" else name) for name in given}
@@ -229,6 +234,14 @@ def _expanded(name: str, value: str) -> str:
         return expand_home(value)
     except ValueError as error:
         raise InvalidSetting(name=_variable(name), reason=str(error), advice="Write the whole path.") from None
+
+
+def _whole_path(name: str, value: str) -> Path:
+    path = Path(_expanded(name, value))
+    if not path.is_absolute():
+        reason = "is a path that means another folder wherever peer-relay is started"
+        raise InvalidSetting(name=_variable(name), reason=reason, advice="Write the whole path, or begin it with ~/.")
+    return path
 
 
 def _seconds(name: str, value: str) -> float:

@@ -37,7 +37,7 @@ from dulwich.refs import HEADREF, LOCAL_BRANCH_PREFIX, SYMREF, DiskRefsContainer
 from dulwich.repo import InvalidWorktreeConfiguration, UnsupportedExtension, UnsupportedVersion
 
 from peer_relay.crash_points import CrashPoint, reached
-from peer_relay.disk import reason_of, sync_folder
+from peer_relay.disk import reason_of, sync_folder, without_waiting
 from peer_relay.errors import (
     AccessDenied,
     BranchLocked,
@@ -158,7 +158,7 @@ class LocalTransport:
         """Return the branch that the file HEAD names; see `Transport.default_branch`."""
         with self._errors("read"), self._open() as repo:
             self._check(deadline)
-            with _ref_path(repo, HEADREF).open("rb") as file:
+            with open(_ref_name(repo, HEADREF), "rb", opener=without_waiting) as file:
                 name = file.read(_REF_BYTES).removeprefix(SYMREF).rstrip(b"\r\n")
             if not name.startswith(LOCAL_BRANCH_PREFIX) or not check_ref_format(Ref(name)):
                 return None
@@ -354,7 +354,7 @@ def _ref_name(repo: Parts | Repo, ref: bytes) -> str:
 def _ref_value(repo: Parts | Repo, ref: bytes) -> bytes | None:
     """Return what a branch's file holds, or the list of packed ones; None if neither has it."""
     try:
-        with open(_ref_name(repo, ref), "rb", buffering=0) as file:
+        with open(_ref_name(repo, ref), "rb", buffering=0, opener=without_waiting) as file:
             return file.read(_REF_BYTES).rstrip(b"\r\n")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return _packed_value(repo, ref)
@@ -362,7 +362,8 @@ def _ref_value(repo: Parts | Repo, ref: bytes) -> bytes | None:
 
 def _packed_value(repo: Parts | Repo, ref: bytes) -> bytes | None:
     """Return what the list of packed branches says of one: git sorts it, so a few lines are enough if it is there."""
-    with suppress(FileNotFoundError), open(_ref_name(repo, _PACKED_REFS), "rb") as file:
+    path = _ref_name(repo, _PACKED_REFS)
+    with suppress(FileNotFoundError), open(path, "rb", opener=without_waiting) as file:
         low, high = 0, os.fstat(file.fileno()).st_size
         while low < high:
             middle = (low + high) // 2

@@ -13,18 +13,19 @@ from __future__ import annotations
 import zlib
 from collections import OrderedDict
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dulwich.pack import OFS_DELTA, REF_DELTA, apply_delta
 
+from peer_relay.disk import without_waiting
 from peer_relay.errors import MalformedPack, TooLarge
 from peer_relay.git.packfile import result_size
 from peer_relay.git.packindex import PackIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from io import FileIO
 
 ID_BYTES = 20
 # git itself builds no longer chains of deltas than 4,095.
@@ -180,7 +181,7 @@ class Objects:
         return None
 
     def _unpack(self, path: str) -> tuple[int, bytes]:
-        with open(path, "rb") as file:  # noqa: PTH123 - a `Path` would cost more than the reading
+        with open(path, "rb", opener=without_waiting) as file:
             data = file.read(self._most + _MORE_BYTES)
         unpacker = zlib.decompressobj()
         header, _, content = unpacker.decompress(data, _HEADER_BYTES).partition(b"\0")
@@ -199,7 +200,7 @@ class _Pack:
         self.path = index
         self._remote = remote
         self._most = most
-        self._file: FileIO = index.with_suffix(".pack").open("rb", buffering=0)
+        self._file = FileIO(index.with_suffix(".pack"), "rb", opener=without_waiting)
         try:
             self._index = PackIndex(index)
         except BaseException:

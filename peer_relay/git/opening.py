@@ -4,7 +4,8 @@
    file: it is read anew each time, and taken apart if one byte of it is another one.
 2. A repository is plain where dulwich would find nothing but that in it: it has its objects and references in its own
    folder, and its configuration names no extension, no working tree and no further file. Any other one, and whatever
-   cannot be read, is left to `Repo`, with its errors.
+   cannot be read, is left to `Repo`, with its errors. Only a pipe in the place of the configuration is refused before:
+   it would wait for that without end.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from dulwich.errors import NotGitRepository
 from dulwich.object_store import DiskObjectStore
 from dulwich.refs import DiskRefsContainer
 from dulwich.repo import Repo, parse_shared_repository
+
+from peer_relay.disk import NotAFile, without_waiting
 
 if TYPE_CHECKING:
     from typing import Self
@@ -68,6 +71,8 @@ class Opening:
             NotGitRepository: it is none.
             Exception: dulwich's own, the system's and the configuration parser's.
         """
+        for folder in (self._path, f"{self._path}/.git", f"{self._path}.git"):
+            _refuse_pipe(f"{folder}/config")
         try:
             return Repo(self._path)
         except NotGitRepository:
@@ -89,13 +94,24 @@ class Opening:
     def _plain(self, path: str) -> ConfigFile | None:
         """Return what a configuration says, or None if it is none of a plain repository (2)."""
         try:
-            with open(path, "rb", buffering=0) as file:
+            with open(path, "rb", buffering=0, opener=without_waiting) as file:
                 data = file.readall()
+        except NotAFile:
+            raise
         except OSError:
             return None
         if data != self._said[0]:
             self._said = data, _taken_apart(data)
         return self._said[1]
+
+
+def _refuse_pipe(path: str) -> None:
+    try:
+        os.close(without_waiting(path, os.O_RDONLY))
+    except NotAFile:
+        raise
+    except OSError:
+        return
 
 
 def _folder(path: str) -> str | None:

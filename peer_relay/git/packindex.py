@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import struct
+from io import FileIO
 from typing import TYPE_CHECKING
 
+from peer_relay.disk import without_waiting
+
 if TYPE_CHECKING:
-    from io import FileIO
     from pathlib import Path
 
 _BEGINNING = b"\377tOc\0\0\0\2"
@@ -38,7 +40,7 @@ class PackIndex:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file: FileIO = path.open("rb", buffering=0)
+        self._file = FileIO(path, "rb", opener=without_waiting)
         try:
             self._read_head()
         except BaseException:

@@ -1,6 +1,7 @@
 """The URL policy: which addresses a mailbox may have, taken apart once, and how an address may be shown.
 
 1. Only the forms listed at `parse_remote` are accepted; everything else is refused before anything is contacted.
+   An address may be a project's, which an agent passed on: it can name a place, and nothing that is to be run.
 2. No part that reaches a command line begins with `-`, and no part holds a control character, also not percent-encoded.
 3. A password is kept in one field, and is in no `repr`, in neither `display` nor `invite_form`, and in no error (I10).
 4. Plain http goes to this machine only, because it would show the password and the room to everybody on the way.
@@ -31,6 +32,8 @@ _PERCENT_DAMAGED = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PATH_SAFE = "/:@!$&'()*+,;=~-._"
 _NOT_A_PORT = re.compile(r"^([^/:\[]*):(?![0-9]*(?:/|$))[^/]*")
 _SHOWN_LIMIT = 200
+_LONGEST = 4096
+"""No system has longer paths, and no server longer addresses."""
 _USE_A_KEY = "Leave the password out, and use a key."
 
 
@@ -189,6 +192,8 @@ def is_loopback(host: str) -> bool:
 def _check_characters(text: str) -> None:
     if not text.strip():
         raise InvalidRemote(remote="An empty address", reason="it names nothing")
+    if len(text) > _LONGEST:
+        raise _refused(text, f"it is longer than {_LONGEST:,} characters")
     if text != text.strip():
         raise _refused(text, "it has white space around it")
     if not text.isprintable():

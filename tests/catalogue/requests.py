@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -74,6 +75,31 @@ def _locked_rooms(folder: Path) -> object:
         return None
 
 
+def _rooms_of_everybody(folder: Path) -> object:
+    rooms = _rooms(folder)
+    rooms.folder.mkdir(0o700)
+    rooms.folder.chmod(0o777)
+    return _chosen(folder, {})
+
+
+def _rooms_of_another(folder: Path) -> object:
+    with patch("os.geteuid", lambda: 54321):
+        os.chown(folder, *(12345, -1) if os.getuid() == 0 else (-1, -1))
+        return _chosen(folder, {})
+
+
+def _device_for_room(folder: Path) -> object:
+    rooms = _rooms(folder, "job")
+    (rooms.folder / "job.json").unlink()
+    (rooms.folder / "job.json").symlink_to(os.devnull)
+    return rooms.load("job")
+
+
+def _disk_without_locks(folder: Path) -> object:
+    with patch("fcntl.flock", side_effect=OSError(errno.ENOSYS, "Function not implemented")):
+        return _rooms(folder, "job")
+
+
 def _records() -> Iterator[Entry]:
     broken: list[tuple[str, dict[str, Any]]] = [
         ("an empty question", {"question": " "}),
@@ -109,7 +135,8 @@ def requests() -> Iterator[Entry]:
     yield Entry("a pasted token", lambda _: understand(TOKEN))
     yield Entry("half a paste", lambda _: understand(INVITE[:40]))
     yield Entry("an invite by hand", lambda _: parse_invite(_encoded(f'["x", "{TOKEN}", "bob"]')))
-    for text in ("https://me:hunter2@host/a b", "ssh://me:hunter2@host/x", *REFUSED_ADDRESSES):
+    long = f"https://me:hunter2@host/{5000 * 'x'}"
+    for text in ("https://me:hunter2@host/a b", long, "ssh://me:hunter2@host/x", *REFUSED_ADDRESSES):
         yield Entry(f"the address {text!r}", lambda _, text=text: parse_remote(text))
     yield Entry("an id of nothing", lambda _: _ledger().check_answerable(ID, "bob"))
     yield Entry("an own question", lambda _: _ledger(open={ID: "alice"}).check_answerable(ID, "alice"))
@@ -128,6 +155,7 @@ def settings() -> Iterator[Entry]:
         "a number of pushes": {"PEER_RELAY_PUSHES_PER_MINUTE": "six"},
         "a home": {"PEER_RELAY_HOME": "~nobody-of-that-name/x"},
         "a remote": {"PEER_RELAY_REMOTE": "~nobody-of-that-name/x"},
+        "a home that depends": {"PEER_RELAY_HOME": "relay"},
     }
     for name, given in variables.items():
         yield Entry(name, lambda _, given=given: Settings.from_environ(given))
@@ -145,6 +173,10 @@ def settings() -> Iterator[Entry]:
     yield Entry("no saved room", lambda folder: _chosen(folder, {"PEER_RELAY_ROOM": "job"}))
     yield Entry("a damaged room", _damaged_room)
     yield Entry("saved rooms that are locked", _locked_rooms)
+    yield Entry("rooms that everybody can write", _rooms_of_everybody)
+    yield Entry("rooms of another user", _rooms_of_another)
+    yield Entry("a device for a room", _device_for_room)
+    yield Entry("a disk without locks", _disk_without_locks)
     yield Entry("a taken name", lambda folder: _rooms(folder, "job", "job"))
     yield Entry("a peer id", lambda folder: app.open_relay(config(folder, "Alice"), {}))
     yield Entry("an address's home", lambda _: find_place("~nobody-of-that-name/x"))

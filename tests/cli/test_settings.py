@@ -208,10 +208,15 @@ def test_the_home_of_a_user_that_does_not_exist_is_refused_by_name(
     assert error.value.what == f"{variable} begins with the home folder of a user that does not exist."
 
 
-def test_a_relative_home_means_the_same_from_every_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PEER_RELAY_HOME", "here")
-    assert read_settings().state_folder == tmp_path / "here"
+@pytest.mark.parametrize("value", ["here", "./here", "../here", "here/~", "."])
+def test_a_home_that_depends_on_the_folder_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("PEER_RELAY_HOME", value)
+    with pytest.raises(InvalidSetting) as error:
+        read_settings()
+    assert str(error.value) == (
+        "PEER_RELAY_HOME is a path that means another folder wherever peer-relay is started. Write the whole path, or "
+        "begin it with ~/."
+    )
 
 
 def test_without_a_home_the_platforms_folders_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
