@@ -172,6 +172,7 @@ def test_a_file_that_is_not_a_canonical_question_is_refused(case: str) -> None:
         (swap(b"[]", b'"a"'), f"sources {TYPE}"),
         (swap(b"[]", b'[\n    "a",\n    1\n  ]'), f"sources[1] {TYPE}"),
         (swap(b"[]", b'["a"]'), CANONICAL),
+        (swap(b"[]", b"[" + b'"",' * 80_000 + b'""]'), "sources[0] must not be empty"),
         (swap(b"[]", b'[\n    "a",\n    ""\n  ]'), "sources[1] must not be empty"),
         (swap(b'  "answered_at"', b'  "asker_id": "alice",\n  "answered_at"'), EXTRA),
     ],
