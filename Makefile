@@ -37,7 +37,7 @@ test: $(READY) ## run the whole test suite and measure its branch coverage
 	@$(RUN) pytest -n $(WORKERS) --dist worksteal --ignore tests/clients $(COVERAGE) $(PYTEST_ARGS)
 
 clients: $(READY) ## run the tests with real clients, as far as `make programs` has installed them
-	@$(RUN) pytest -n $(WORKERS) --dist worksteal tests/clients $(PYTEST_ARGS)
+	@$(RUN) pytest -n $(WORKERS) --dist worksteal --timeout 180 tests/clients $(PYTEST_ARGS)
 
 programs: $(PROGRAMS)/.ready ## install the real clients and Node for `make clients`, into .clients
 
