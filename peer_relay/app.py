@@ -19,6 +19,7 @@ from peer_relay.git.connect import connect
 from peer_relay.git.create import create_repository
 from peer_relay.git.environment import NetworkEnvironment
 from peer_relay.git.remote import Remote, is_loopback, parse_remote
+from peer_relay.git.sshkeygen import Signer
 from peer_relay.git.store import GitStore
 from peer_relay.ids import check_peer_id
 from peer_relay.keys import TOKEN_BYTES, RoomKeys, format_token
@@ -26,6 +27,7 @@ from peer_relay.local_state import LocalState
 from peer_relay.pacing import HOSTED_PER_MINUTE, PushRate
 from peer_relay.records import FORMAT, Room, make
 from peer_relay.relay import Relay
+from peer_relay.signing import Signing
 from peer_relay.standing import folder_of
 from peer_relay.times import format_ms
 
@@ -52,6 +54,7 @@ class Parts:
         transport: the way to the mailbox.
         store: the mailbox.
         clock: this machine's.
+        signing: which keys are pinned for the room's peers.
     """
 
     remote: Remote
@@ -60,6 +63,7 @@ class Parts:
     transport: Transport
     store: GitStore
     clock: Clock
+    signing: Signing
 
 
 def new_token() -> str:
@@ -169,9 +173,11 @@ def assemble(config: RelayConfig, environ: Mapping[str, str], observer: Observer
     keys = RoomKeys.from_token(config.token)
     remote = parse_remote(config.remote)
     state = LocalState(folder_of(config.home, keys.room_id, config.peer_id))
-    transport = connect(remote, NetworkEnvironment.from_environ(environ), observer)
-    store = GitStore(transport, Clone(state.clone_folder, transport.remote), keys)
-    return Parts(remote, keys, state, transport, store, Clock())
+    surroundings, signing = NetworkEnvironment.from_environ(environ), config.signing or Signing()
+    transport = connect(remote, surroundings, observer)
+    signer = None if signing.key_file is None else Signer(signing.key_file, surroundings.environ)
+    store = GitStore(transport, Clone(state.clone_folder, transport.remote), keys, signing, signer)
+    return Parts(remote, keys, state, transport, store, Clock(), signing)
 
 
 def _find_or_create(parts: Parts, wanted: Room, deadline: Deadline) -> Room:

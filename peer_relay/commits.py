@@ -154,6 +154,17 @@ def build(tree: str, parent: str | None, message: Message, mac_key: bytes) -> by
     return content + f"Room-Mac: {_mac(content, mac_key)}\n".encode()
 
 
+def with_signature(unsigned: bytes, armoured: bytes) -> bytes:
+    """Return the raw content of a commit with a signature of its unsigned content.
+
+    Args:
+        unsigned: as `build` returns it.
+        armoured: the signature in its one spelling.
+    """
+    headers, _, message = unsigned.partition(b"\n\n")
+    return headers + b"\ngpgsig " + armoured.replace(b"\n", b"\n ") + b"\n\n" + message
+
+
 def commit_id(raw: bytes) -> str:
     """Return the object id of a commit's raw content (SHA-1, as git computes it)."""
     return hashlib.sha1(b"commit %d\0" % len(raw) + raw, usedforsecurity=False).hexdigest()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from peer_relay.signing import Signing
+
 
 @dataclass(frozen=True)
 class RelayConfig:
@@ -20,6 +22,7 @@ class RelayConfig:
         home: the state folder.
         timeout_s: how long one call may take, in seconds.
         pushes_per_minute: how often this machine may push; 0 for no limit, None for what the kind of remote demands.
+        signing: the keys that are pinned for the room's peers, and with which one this machine signs; None for none.
     """
 
     remote: str = field(repr=False)
@@ -28,3 +31,4 @@ class RelayConfig:
     home: Path
     timeout_s: float = 20.0
     pushes_per_minute: int | None = None
+    signing: Signing | None = field(default=None, repr=False)

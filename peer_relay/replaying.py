@@ -18,6 +18,7 @@ from peer_relay import app, disk
 from peer_relay.deadline import Deadline
 from peer_relay.errors import RoomNotFound
 from peer_relay.git.clone import Clone
+from peer_relay.git.exact import Examiner
 from peer_relay.git.local import LocalTransport
 from peer_relay.git.replay import replay_in_place
 from peer_relay.git.store import GitStore
@@ -62,7 +63,8 @@ def open_verification(
     with contextlib.closing(parts.store), _temporary_folder(parts.state.folder, parts.clock.observed_ms()) as folder:
         replay = _in_place(parts, contact, fetched)
         if replay is None:
-            store = GitStore(parts.transport, Clone(folder / "clone", parts.transport.remote), parts.keys)
+            clone = Clone(folder / "clone", parts.transport.remote)
+            store = GitStore(parts.transport, clone, parts.keys, parts.signing)
             replay = store.replay(contact, fetched)
         with contextlib.closing(replay.commits):
             yield Verification(replay, None if known is None else known.snapshot.tip)
@@ -75,7 +77,8 @@ def _in_place(parts: app.Parts, contact: Deadline, read: Deadline) -> Replay | N
     tip = parts.transport.read_ref(branch_ref(parts.keys.room_id).encode("ascii"), contact)
     if tip is None:
         raise RoomNotFound(remote=parts.transport.remote)
-    return replay_in_place(LocalTransport(parts.remote), tip.decode("ascii"), parts.keys, read)
+    examiner = Examiner(parts.keys, parts.signing)
+    return replay_in_place(LocalTransport(parts.remote), tip.decode("ascii"), examiner, read)
 
 
 @contextlib.contextmanager

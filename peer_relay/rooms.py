@@ -4,6 +4,7 @@
    it again sets the permissions right.
 2. A room and a peer have one file: saving them again replaces it, and a file of another room is never replaced.
 3. A damaged file hides no other room: only what is asked for by name is read strictly.
+4. What is pinned for a room is not lost by saving it again without: only `sign` changes that.
 """
 
 from __future__ import annotations
@@ -13,21 +14,24 @@ import json
 import os
 import re
 import stat
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from peer_relay import disk
 from peer_relay.errors import InvalidSetting, InvalidToken, StateUnusable
 from peer_relay.ids import PEER_PATTERN
 from peer_relay.keys import RoomKeys, parse_token
+from peer_relay.signing import Signing, format_pin, parse_pin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 NAME_PATTERN = "[a-z0-9][a-z0-9-]{0,99}"
 _VARIABLE = "PEER_RELAY_ROOM"
 _SUFFIX = ".json"
+_TEXTS = ("remote", "token", "peer_id", "other_peer")
+_SIGNING = "signing"
 _LOCK = ".lock"
 _LOCK_LIMIT_S = 10.0
 
@@ -41,12 +45,14 @@ class SavedRoom:
         token: the room token.
         peer_id: the peer that this machine's user is.
         other_peer: the other of the two.
+        signing: the keys that are pinned, and with which one this machine signs; None if there are none.
     """
 
     remote: str = field(repr=False)
     token: str = field(repr=False)
     peer_id: str
     other_peer: str
+    signing: Signing | None = field(default=None, repr=False)
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -144,17 +150,46 @@ class Rooms:
             StateUnusable: it was not saved.
         """
         with self._locked():
-            known = next((each for each, saved in self.readable() if saved.identity == room.identity), None)
+            known, before = self._same(room.identity) or (None, None)
             chosen = self._choose(room, name, known)
-            disk.write_atomically(self._path(chosen), (json.dumps(asdict(room), indent=2) + "\n").encode())
+            if before is not None and room.signing is None:
+                room = replace(room, signing=before.signing)
+            disk.write_atomically(self._path(chosen), _format(room))
             if known not in (None, chosen):
                 disk.remove(self._path(str(known)))
         return chosen
+
+    def signing_of(self, identity: tuple[str, str]) -> Signing | None:
+        """Return what is pinned for a room and a peer, however the room was chosen; None if nothing is."""
+        same = self._same(identity)
+        return None if same is None else same[1].signing
+
+    def sign(self, name: str, change: Callable[[Signing], Signing]) -> SavedRoom:
+        """Change what is pinned for a saved room; on return it is on the disk.
+
+        Args:
+            name: the room's.
+            change: given what is pinned, returns what is to be.
+
+        Returns:
+            The room as it is saved now.
+
+        Raises:
+            InvalidSetting, StateUnusable: as for `load` and `save`.
+        """
+        with self._locked():
+            room = self.load(name)
+            room = replace(room, signing=change(room.signing or Signing()))
+            disk.write_atomically(self._path(name), _format(room))
+        return room
 
     def forget(self, name: str) -> None:
         """Remove a saved room."""
         with self._locked():
             disk.remove(self._path(name))
+
+    def _same(self, identity: tuple[str, str]) -> tuple[str, SavedRoom] | None:
+        return next(((name, room) for name, room in self.readable() if room.identity == identity), None)
 
     def _choose(self, room: SavedRoom, name: str | None, known: str | None) -> str:
         taken = set(self.names()) - {known}
@@ -209,14 +244,40 @@ def _parse(data: bytes) -> SavedRoom:
         content = None
     if not isinstance(content, dict):
         raise ValueError("it is not a JSON object")  # noqa: TRY004 - one kind of error for one kind of damage
-    names = [each.name for each in fields(SavedRoom)]
-    if missing := next((name for name in names if name not in content), None):
+    signing = _signing(content.pop(_SIGNING)) if _SIGNING in content else None
+    if missing := next((name for name in _TEXTS if name not in content), None):
         raise ValueError(f"its {missing} is missing")
-    if len(content) > len(names):
+    if len(content) > len(_TEXTS):
         raise ValueError("it has a field that is not known")
-    if wrong := next((name for name in names if not _is_valid(name, content[name])), None):
+    if wrong := next((name for name in _TEXTS if not _is_valid(name, content[name])), None):
         raise ValueError(f"its {wrong} is not valid")
-    return SavedRoom(**content)
+    return SavedRoom(**content, signing=signing)
+
+
+def _format(room: SavedRoom) -> bytes:
+    """Return the bytes of a file; a room without signing has the same ones as ever."""
+    content: dict[str, object] = {name: getattr(room, name) for name in _TEXTS}
+    if room.signing is not None:
+        content[_SIGNING] = {"key_file": room.signing.key_file, "pins": list(map(format_pin, room.signing.pins))}
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def _signing(content: object) -> Signing:
+    """Return what is pinned.
+
+    Raises:
+        ValueError: it is not valid; a pin that cannot be read is never left out.
+    """
+    if isinstance(content, dict) and content.keys() == {"key_file", "pins"}:
+        key_file, pins = content["key_file"], content["pins"]
+        if (key_file is None or isinstance(key_file, str)) and isinstance(pins, list) and all(map(_is_text, pins)):
+            with contextlib.suppress(ValueError):
+                return Signing(tuple(map(parse_pin, pins)), key_file)
+    raise ValueError(f"its {_SIGNING} is not valid")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _is_valid(name: str, value: object) -> bool:

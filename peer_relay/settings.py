@@ -22,12 +22,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from peer_relay import disk
 from peer_relay.config import RelayConfig
-from peer_relay.errors import InvalidSetting
+from peer_relay.errors import InvalidSetting, InvalidToken
+from peer_relay.keys import RoomKeys
 from peer_relay.rooms import Rooms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Self
+
+    from peer_relay.signing import Signing
 
 _APP = "peer-relay"
 _PREFIX = "PEER_RELAY_"
@@ -94,7 +97,7 @@ class Settings:
         """The saved rooms."""
         return Rooms((self.home or _system_folder("config")) / _ROOMS)
 
-    def config(self, remote: str, token: str, peer_id: str) -> RelayConfig:
+    def config(self, remote: str, token: str, peer_id: str, signing: Signing | None = None) -> RelayConfig:
         """Return how to enter one room, with this machine's folder and time limit."""
         return RelayConfig(
             remote=remote,
@@ -103,6 +106,7 @@ class Settings:
             home=self.state_folder,
             timeout_s=self.timeout,
             pushes_per_minute=self.pushes_per_minute,
+            signing=signing,
         )
 
 
@@ -183,13 +187,26 @@ def choose_room(warn: Callable[[str], None], room: str | None = None) -> Chosen:
     origins = {name: _variable("room_token" if name == "token" else name) for name in given}
     name = room or settings.room
     if name is None and len(given) == len(own):
-        return Chosen(settings.config(**given), None, origins)
+        return Chosen(settings.config(**given, signing=_signing(settings, given)), None, origins)
     name = name or _only_name(settings)
     saved = settings.rooms.load(name) if room is None else settings.rooms.load(name, "--room")
     if (exposure := settings.rooms.exposure(name)) is not None:
         warn(exposure)
     kept = {"remote": expand_home(saved.remote), "token": saved.token, "peer_id": saved.peer_id}
-    return Chosen(settings.config(**{**kept, **given}), name, {**dict.fromkeys(kept, f"saved room {name}"), **origins})
+    entered = {**kept, **given}
+    is_saved = all(entered[each] == kept[each] for each in ("token", "peer_id"))
+    signing = saved.signing if is_saved else _signing(settings, entered)
+    config = settings.config(**entered, signing=signing)
+    return Chosen(config, name, {**dict.fromkeys(kept, f"saved room {name}"), **origins})
+
+
+def _signing(settings: Settings, entered: Mapping[str, str]) -> Signing | None:
+    """Return what is pinned for a room that variables lead to: they do not lead around what a person pinned."""
+    try:
+        room_id = RoomKeys.from_token(entered["token"]).room_id
+    except InvalidToken:
+        return None  # which is told where the token is used
+    return settings.rooms.signing_of((room_id, entered["peer_id"]))
 
 
 def _only_name(settings: Settings) -> str:

@@ -97,11 +97,13 @@ class Verified:
         arrival: the record that it added; None for the room's first commit and for an archive commit.
         signed: whether it bears a signature, the one thing that the records do not determine. Its form was checked;
             whose it is, was not.
+        vouched: whether it bears a signature by a key that is pinned on this machine for its author.
     """
 
     snapshot: Snapshot
     arrival: Arrival | None
     signed: bool
+    vouched: bool = False
 
 
 @dataclass(frozen=True)

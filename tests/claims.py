@@ -30,6 +30,7 @@ CLAIMS = {
     "first-answer-wins": "The first answer wins, and a second one is refused with the fact that it came second.",
     "isolation": "A token opens its own room and no other, and only the two named peers take part in it.",
     "hook-is-silent": "A hook speaks only of what is new, in facts, and its failures never reach the client.",
+    "signed-by-the-pinned-key": "What a peer writes once its key is pinned is accepted only if that key signed it.",
     "memory-bounds": "Nothing that a remote sends makes the process take more than a fixed amount of memory.",
 }
 

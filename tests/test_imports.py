@@ -27,10 +27,16 @@ _STATE = (*_PURE, "contract", "machine", "state")
 LAYERS = {
     "ground": Layer(("__init__", "errors.*")),
     "basics": Layer(("amounts", "crash_points", "deadline", "pacing", "text", "times"), ("ground",)),
-    "format": Layer(("ids", "records", "paths", "keys", "invite", "commits", "sshsig", "schema"), ("ground", "basics")),
+    "format": Layer(
+        (
+            *("ids", "records", "paths", "keys", "invite", "commits", "schema"),
+            *("sshkeys", "sshsig", "signing", "signatures"),
+        ),
+        ("ground", "basics"),
+    ),
     "rules": Layer(("ledger",), ("ground", "basics", "format")),
     "contract": Layer(("store",), _PURE),
-    "machine": Layer(("clock", "config", "disk", "sealed"), ("ground", "basics")),
+    "machine": Layer(("clock", "config", "disk", "sealed"), ("ground", "basics", "format")),
     "state": Layer(
         ("outbox", "asked", "attempts", "checkpoint", "local_state", "news", "standing", "told"),
         (*_PURE, "contract", "machine"),
@@ -70,6 +76,7 @@ CLOCK_READERS = {"now", "today", "utcnow"}
 ONLY = {
     "dulwich": ("git.*",),
     "urllib3": ("git.*",),
+    "cryptography": ("signatures",),
     "mcp": ("server.*", "demo"),
     "click": ("cli.*", "demo"),
     "rich": ("cli.*", "demo"),

@@ -23,6 +23,7 @@ from peer_relay.errors.local import (
     DamagedClone,
     HeldBack,
     LocalError,
+    SigningFailed,
     StateUnusable,
 )
 from peer_relay.errors.mailbox import (
@@ -112,6 +113,7 @@ __all__ = [
     "RequestError",
     "RoomExists",
     "RoomNotFound",
+    "SigningFailed",
     "StateUnusable",
     "TooLarge",
     "TooManyOpen",

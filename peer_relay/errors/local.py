@@ -107,6 +107,24 @@ class DamagedClone(LocalError):
         return "Nothing has to be done: it is fetched again with the next look at the mailbox."
 
 
+class SigningFailed(LocalError):
+    """A commit cannot be signed with this machine's key. `key` is its file, `reason` a clause, `advice` a sentence."""
+
+    key: str
+    reason: str
+    advice: str = "Put the key into your agent with `ssh-add`, or take one without a passphrase: nobody is asked."
+
+    @property
+    def what(self) -> str:
+        """Name the file, never what is in it."""
+        return f"Nothing can be signed with {self.key}: {self.reason}."
+
+    @property
+    def remedy(self) -> str:
+        """Nothing asks for a passphrase here; only the user can make the key usable."""
+        return self.advice
+
+
 class CopyIncomplete(LocalError):
     """This machine's copy of the room does not do to put the branch back. `reason` is a clause about the copy."""
 

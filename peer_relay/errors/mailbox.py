@@ -63,11 +63,15 @@ class IllegalStep(MailboxError):
 class RefusedCommit(MailboxError):
     """A commit of the branch is not exactly the commit that its record demands (I2).
 
-    `reason` is a clause, `advice` a sentence. Who raises it for a commit with a right `Room-Mac` gives `BY_A_HOLDER`.
+    `reason` is a clause, `advice` a sentence. Who raises it for a commit with a right `Room-Mac` gives `BY_A_HOLDER`,
+    and `UNSIGNED` if nothing but the signature is wrong.
     """
 
     BY_A_HOLDER: ClassVar[str] = (
         "Ask your peer which peer-relay wrote it: upgrade the older one, or `peer-relay restore` takes it off."
+    )
+    UNSIGNED: ClassVar[str] = (
+        "Ask your peer whether they wrote it: if they did not, `peer-relay restore` takes it off the branch again."
     )
     commit: str
     reason: str

@@ -21,6 +21,7 @@ from peer_relay.commits import (
     question_message,
     room_message,
     take_apart,
+    with_signature,
 )
 from peer_relay.errors import IllegalStep, InvalidRecord, RefusedCommit
 from peer_relay.git.trees import Draft, Source, files_of, find_file, object_id, peek_file, with_file, without_files
@@ -28,6 +29,8 @@ from peer_relay.ids import ulid_ms
 from peer_relay.ledger import Add, Archive, Ledger, Step
 from peer_relay.paths import ROOM_FILE, Kind, Place, parse_path, path_for
 from peer_relay.records import Answer, Question, Room, canonical_bytes, parse, parse_exchange_record
+from peer_relay.signatures import is_signed_by
+from peer_relay.signing import Signing
 from peer_relay.store import Arrival, Snapshot, Verified
 from peer_relay.times import MAX_MS
 
@@ -37,15 +40,23 @@ if TYPE_CHECKING:
     from peer_relay.keys import RoomKeys
 
     Finder = Callable[[Draft, str, str], str | None]
+    Sign = Callable[[bytes], bytes]
+    """Returns the armoured signature of a commit's unsigned content."""
 
 
-def draft_room(draft: Draft, room: Room, mac_key: bytes) -> str:
-    """Add the room's first commit to a draft and return its id."""
+class _NotSigned(ValueError):
+    """A commit of which nothing but the signature is wrong."""
+
+
+def draft_room(draft: Draft, room: Room, mac_key: bytes, sign: Sign | None = None) -> str:
+    """Add the room's first commit to a draft, signed if there is something to sign with, and return its id."""
     tree = with_file(draft, None, ROOM_FILE, draft.add("blob", canonical_bytes(room)))
-    return draft.add("commit", build(tree, None, room_message(room), mac_key))
+    return draft.add("commit", _signed(build(tree, None, room_message(room), mac_key), sign))
 
 
-def draft_step(draft: Draft, tip: str, step: Step, mac_key: bytes, blob: str | None = None) -> str:
+def draft_step(
+    draft: Draft, tip: str, step: Step, mac_key: bytes, blob: str | None = None, *, sign: Sign | None = None
+) -> str:
     """Add the commit of one step, with everything it needs, to a draft and return its id.
 
     Args:
@@ -54,16 +65,21 @@ def draft_step(draft: Draft, tip: str, step: Step, mac_key: bytes, blob: str | N
         step: what it does; whether it may is the ledger's business.
         mac_key: the room's.
         blob: the id of the record's canonical bytes, if they are known to be in the source.
+        sign: signs the commit of a record; None to leave it unsigned. An archive commit is never signed.
     """
     parent = take_apart(draft.raw("commit", tip))
     if isinstance(step, Archive):
         tree = without_files(draft, parent.tree, map(path_for, step.places)) or ""
-        message = archive_message(parent.message.stamp)
+        message, sign = archive_message(parent.message.stamp), None
     else:
         blob = blob or draft.add("blob", canonical_bytes(step.record))
         tree = with_file(draft, parent.tree, path_for(step.place), blob)
         message = _message(step)
-    return draft.add("commit", build(tree, tip, message, mac_key))
+    return draft.add("commit", _signed(build(tree, tip, message, mac_key), sign))
+
+
+def _signed(content: bytes, sign: Sign | None) -> bytes:
+    return content if sign is None else with_signature(content, sign(content))
 
 
 def _message(step: Add) -> Message:
@@ -104,9 +120,12 @@ class Examiner:
 
     Attributes:
         keys: the room's id and MAC key.
+        signing: which keys are pinned. What is said below to be *ahead* are the marks of it that a commit is at or
+            before.
     """
 
     keys: RoomKeys
+    signing: Signing = Signing()  # noqa: RUF009 - it is frozen
 
     def first_look(self, source: Source, tip: str) -> Snapshot:
         """Verify a tip without knowing anything before it: its commit, and the whole of its tree at once.
@@ -131,16 +150,18 @@ class Examiner:
             else:
                 parent = Snapshot(commit.parent, self._names_of(draft, commit.parent, snapshot.ledger.room))
                 self._expect_step(draft, commit, parent)
+            self._check_signature(commit, self.signing.ahead_of([tip]))
         except (ValueError, InvalidRecord, IllegalStep) as error:
             raise self._refused(source, tip, error) from error
         return snapshot
 
-    def first(self, draft: Draft, commit_id: str) -> Verified:
+    def first(self, draft: Draft, commit_id: str, ahead: frozenset[str] = frozenset()) -> Verified:
         """Verify the room's first commit, which nothing comes before.
 
         Args:
             draft: an empty one on a source of it; what the commit should be is built in it.
             commit_id: the one to verify.
+            ahead: the marks that it is at or before.
 
         Raises:
             RefusedCommit: it is not exactly the commit with which a room of this token begins.
@@ -150,28 +171,31 @@ class Examiner:
             commit = self._authentic(draft, commit_id)
             room = self._room(draft, find_file(draft, commit.tree, ROOM_FILE))
             self._expect(draft, commit, draft_room(draft, room, self.keys.mac_key))
+            vouched = self._check_signature(commit, ahead)
         except (ValueError, InvalidRecord) as error:
             raise self._refused(draft, commit_id, error) from error
-        return Verified(Snapshot(commit_id, Ledger(room)), None, commit.signature is not None)
+        return Verified(Snapshot(commit_id, Ledger(room)), None, commit.signature is not None, vouched)
 
-    def next(self, draft: Draft, known: Snapshot, commit_id: str) -> Verified:
+    def next(self, draft: Draft, known: Snapshot, commit_id: str, ahead: frozenset[str] = frozenset()) -> Verified:
         """Verify the commit that follows a verified one.
 
         Args:
             draft: an empty one on a source of both; what the commit should be is built in it.
             known: the commit before.
             commit_id: the one to verify.
+            ahead: the marks that it is at or before.
 
         Raises:
-            RefusedCommit: it is not exactly the commit that its record demands.
+            RefusedCommit: it is not exactly the commit that its record demands, or not signed by a pinned key.
         """
         try:
             commit = self._authentic(draft, commit_id)
             step, ledger = self._expect_step(draft, commit, known)
+            vouched = self._check_signature(commit, ahead)
         except (ValueError, InvalidRecord, IllegalStep) as error:
             raise self._refused(draft, commit_id, error) from error
         arrival = Arrival(commit_id, step.place) if isinstance(step, Add) else None
-        return Verified(Snapshot(commit_id, ledger), arrival, commit.signature is not None)
+        return Verified(Snapshot(commit_id, ledger), arrival, commit.signature is not None, vouched)
 
     def record(self, draft: Draft, wanted: Arrival) -> Question | Answer:
         """Return a record from the tree of a verified commit.
@@ -185,17 +209,21 @@ class Examiner:
         except (ValueError, InvalidRecord) as error:
             raise RefusedCommit(commit=wanted.commit, reason=_clause(error)) from error
 
-    def arrival(self, source: Source, commit_id: str, room: Room) -> tuple[Arrival | None, str | None]:
+    def arrival(
+        self, source: Source, commit_id: str, room: Room, ahead: frozenset[str] = frozenset()
+    ) -> tuple[Arrival | None, str | None]:
         """Read what an older commit of a verified history says it added, and its parent.
 
-        The hash chain from a verified commit vouches that this is the room's history; the MAC is checked again.
+        The hash chain from a verified commit vouches that this is the room's history; the MAC and the signature are
+        checked again.
 
         Raises:
-            RefusedCommit: it is not in the form of a room's commits.
+            RefusedCommit: it is not in the form of a room's commits, or not signed by a pinned key.
         """
         try:
             commit = self._authentic(source, commit_id)
             place = None if commit.message.question_id is None else _place(commit, room)
+            self._check_signature(commit, ahead)
         except ValueError as error:
             raise self._refused(source, commit_id, error) from error
         return None if place is None else Arrival(commit_id, place), commit.parent
@@ -216,9 +244,27 @@ class Examiner:
             raise ValueError("its Room-Mac is wrong")
         return commit
 
+    def _check_signature(self, commit: ParsedCommit, ahead: frozenset[str]) -> bool:
+        """Return whether a commit is signed by a key that is pinned for its author.
+
+        Raises:
+            ValueError: it is not, and has to be.
+        """
+        if not self.signing.pins or (commit.parent and commit.message.question_id is None):
+            return False  # an archive commit is a function of its parent, and is never signed
+        peer = commit.message.stamp.peer
+        keys = self.signing.keys_of(peer, ahead)
+        if commit.signature is not None and is_signed_by(commit.signature, commit.unsigned, keys):
+            return True
+        if self.signing.is_bound(peer, ahead):
+            raise _NotSigned(f"it is not signed by the key that is pinned for {peer}")
+        return False
+
     def _refused(self, source: Source, commit_id: str, error: Exception) -> RefusedCommit:
         """Return the refusal of a commit; a holder of the token may have a newer program, and nobody else can."""
         reason = _clause(error)
+        if isinstance(error, _NotSigned):
+            return RefusedCommit(commit=commit_id, reason=reason, advice=RefusedCommit.UNSIGNED)
         with contextlib.suppress(ValueError):
             if ends_with_right_mac(source.raw("commit", commit_id), self.keys.mac_key):
                 return RefusedCommit(commit=commit_id, reason=reason, advice=RefusedCommit.BY_A_HOLDER)

@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from peer_relay.deadline import Deadline
     from peer_relay.git.history import Commits, Line
     from peer_relay.git.local import LocalTransport
-    from peer_relay.keys import RoomKeys
     from peer_relay.store import Verified
 
 
-def replay_in_place(mailbox: LocalTransport, tip: str, keys: RoomKeys, deadline: Deadline) -> Replay | None:
+def replay_in_place(mailbox: LocalTransport, tip: str, examiner: Examiner, deadline: Deadline) -> Replay | None:
     """Return the replay of what leads to a commit of a mailbox at a path, read where it is.
 
     None if the mailbox does not show its history as it is, because it is shallow: then it has to be fetched.
@@ -31,7 +30,7 @@ def replay_in_place(mailbox: LocalTransport, tip: str, keys: RoomKeys, deadline:
         TransportError: the system cannot read the mailbox, now or while the replay goes on.
     """
     with mailbox.in_place(deadline) as commits:
-        return None if commits is None else replay(commits, mailbox.in_place, tip, Examiner(keys))
+        return None if commits is None else replay(commits, mailbox.in_place, tip, examiner)
 
 
 def replay(
@@ -45,7 +44,7 @@ def replay(
         tip: the newest commit.
         examiner: verifies the commits.
     """
-    line = whole_line(commits, tip, partial(_is_first, examiner, commits))
+    line = whole_line(commits, tip, partial(_is_first, Examiner(examiner.keys), commits))
     return Replay(tip, len(line), _each_of(line, opened, examiner))
 
 
@@ -69,11 +68,13 @@ def _each_of(
     with opened() as commits:
         assert commits is not None  # noqa: S101 - it was opened before
         draft, known = Draft(commits), None
+        ahead = examiner.signing.ahead_of(line)
         for commit in line:
             draft = draft.renewed()
             try:
-                found = examiner.next(draft, known, commit) if known else examiner.first(draft, commit)
+                found = examiner.next(draft, known, commit, ahead) if known else examiner.first(draft, commit, ahead)
             except DamagedClone as error:
                 raise not_sent(commit, error) from error
             known = found.snapshot
+            ahead -= {commit}
             yield found

@@ -10,7 +10,7 @@ import contextlib
 import copy
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from dulwich.objects import ShaFile
 
@@ -36,7 +36,8 @@ from peer_relay.git.replay import not_sent, replay
 from peer_relay.git.restoring import Restorer
 from peer_relay.git.trees import Draft
 from peer_relay.ledger import Ledger
-from peer_relay.paths import branch_ref
+from peer_relay.paths import Kind, Place, branch_ref
+from peer_relay.signing import Signing
 from peer_relay.store import Arrival, Beyond, Refreshed, Refusal, Snapshot
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ if TYPE_CHECKING:
 
     from peer_relay.deadline import Deadline
     from peer_relay.git.clone import Clone
+    from peer_relay.git.exact import Sign
     from peer_relay.git.openclone import OpenClone
+    from peer_relay.git.sshkeygen import Signer
     from peer_relay.git.transport import Transport
     from peer_relay.keys import RoomKeys
     from peer_relay.ledger import Step
@@ -57,6 +60,14 @@ _STRETCH = 64
 _KIND_NUMBERS = {"commit": 1, "tree": 2, "blob": 3}
 
 
+class _Passed(NamedTuple):
+    """Where a walk through older history is: how many commits were passed, and which marks of the pinned keys."""
+
+    room: Room
+    commits: int
+    ahead: frozenset[str]
+
+
 class GitStore:
     """One room in one git repository.
 
@@ -64,13 +75,24 @@ class GitStore:
         transport: the way to the repository.
         clone: the private copy.
         keys: the room's id and MAC key.
+        signing: which keys are pinned for the room's peers.
+        signer: signs what is written; None to leave it unsigned.
     """
 
-    def __init__(self, transport: Transport, clone: Clone, keys: RoomKeys) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        clone: Clone,
+        keys: RoomKeys,
+        signing: Signing | None = None,
+        signer: Signer | None = None,
+    ) -> None:
         self._transport = transport
         self._clone = clone
         self._keys = keys
-        self._examiner = Examiner(keys)
+        self._signing = signing or Signing()
+        self._signer = signer
+        self._examiner = Examiner(keys, self._signing)
         self._ref = branch_ref(keys.room_id).encode("ascii")
         self._fetcher = Fetcher(transport, clone, self._ref)
         self._restorer = Restorer(transport, clone, self._examiner, self._ref)
@@ -112,7 +134,7 @@ class GitStore:
             self._fetcher.bring(clone, known.tip, deadline)
             draft, tip = Draft(clone), known.tip
             for step in steps:
-                tip = draft_step(draft, tip, step, self._keys.mac_key)
+                tip = draft_step(draft, tip, step, self._keys.mac_key, sign=self._sign(deadline))
             return draft, tip
 
         try:
@@ -130,7 +152,7 @@ class GitStore:
 
         def act(clone: OpenClone) -> tuple[Draft, str]:
             draft = Draft(clone)
-            return draft, draft_room(draft, room, self._keys.mac_key)
+            return draft, draft_room(draft, room, self._keys.mac_key, self._sign(deadline))
 
         draft, tip = self._healing(act)
         self._push(None, tip, draft, deadline)
@@ -152,13 +174,13 @@ class GitStore:
     def walk(self, snapshot: Snapshot, deadline: Deadline, since: str | None = None) -> Iterator[Arrival]:
         """Yield every record that history added, newest first; see `peer_relay.store.Store.walk`."""
         commit: str | None = snapshot.tip
-        passed = 0
+        passed, ahead = 0, frozenset[str]()
         while commit is not None and commit != since:
             if deadline.expired:
                 raise DeadlineExceeded(remote=self.remote, seconds=deadline.seconds)
-            room = snapshot.ledger.room
-            older = partial(self._older, start=commit, since=since, room=room, passed=passed, deadline=deadline)
-            arrivals, commit = self._healing(older)
+            known = _Passed(snapshot.ledger.room, passed, ahead)
+            older = partial(self._older, start=commit, since=since, known=known, deadline=deadline)
+            arrivals, commit, ahead = self._healing(older)
             passed += _STRETCH
             yield from arrivals
 
@@ -202,12 +224,34 @@ class GitStore:
         if self._refused_first is not None and self._refused_first.commit == seen:
             raise copy.copy(self._refused_first)
         try:
-            return self._healing(
+            snapshot = self._healing(
                 lambda clone: self._examiner.first_look(clone, self._fetcher.first(clone, deadline, seen))
             )
         except RefusedCommit as error:
             self._refused_first = copy.copy(error)
             raise
+        self._check_signatures(snapshot, deadline)
+        return snapshot
+
+    def _check_signatures(self, snapshot: Snapshot, deadline: Deadline) -> None:
+        """Check on a first look, where keys are pinned, that the peers signed the records that are at the tip.
+
+        A right `Room-Mac` at the tip says that all of it is of holders of the token, but not of which. So history is
+        followed back to the commits that added these records. Without a checkpoint that is what tells a forged one.
+
+        Raises:
+            RefusedCommit: one of them is not signed as it has to be.
+            TransportError: the history could not be fetched.
+        """
+        if not self._signing.pins:
+            return
+        ledger = snapshot.ledger
+        missing = {Place(each, by, Kind.QUESTION) for each, by in {**ledger.open, **ledger.answered}.items()}
+        missing |= {Place(each, by, Kind.ANSWER) for each, by in ledger.answered.items()}
+        for arrival in self.walk(snapshot, deadline):
+            missing.discard(arrival.place)
+            if not missing:
+                break
 
     def _catch_up(self, clone: OpenClone, known: Snapshot, seen: str, deadline: Deadline) -> Refreshed:
         """Have what follows the known commit here, and verify it."""
@@ -237,11 +281,11 @@ class GitStore:
         In the latter case what was verified until then is the result, and the next look goes on from there.
         """
         snapshot, draft, arrivals = known, Draft(clone), list[Arrival]()
-        refusal = None
+        refusal, ahead = None, self._signing.ahead_of(line)
         for commit in line:
             draft = draft.renewed()
             try:
-                verified = self._examiner.next(draft, snapshot, commit)
+                verified = self._examiner.next(draft, snapshot, commit, ahead)
             except RefusedCommit as error:
                 refusal = Refusal(line[-1], error)
                 break
@@ -250,7 +294,7 @@ class GitStore:
                     raise
                 refusal = Refusal(line[-1], not_sent(commit, error))
                 break
-            snapshot = verified.snapshot
+            snapshot, ahead = verified.snapshot, ahead - {commit}
             if verified.arrival is not None:
                 arrivals.append(verified.arrival)
             if deadline.expired:
@@ -269,21 +313,26 @@ class GitStore:
         return Refusal(tip, RefusedCommit(commit=tip, reason=f"with it, {error.what}".removesuffix(".")))
 
     def _older(
-        self, clone: OpenClone, *, start: str, since: str | None, room: Room, passed: int, deadline: Deadline
-    ) -> tuple[list[Arrival], str | None]:
-        """Return what a stretch of history added, newest first, and the commit at which to go on."""
+        self, clone: OpenClone, *, start: str, since: str | None, known: _Passed, deadline: Deadline
+    ) -> tuple[list[Arrival], str | None, frozenset[str]]:
+        """Return what a stretch of history added, newest first, and the commit and the marks at which to go on."""
         arrivals: list[Arrival] = []
         commit: str | None = start
-        for already in range(passed, passed + _STRETCH):
+        ahead = known.ahead
+        for already in range(known.commits, known.commits + _STRETCH):
             if commit is None or commit == since:
                 break
             self._fetcher.bring(clone, commit, deadline, already)
-            arrival, commit = self._examiner.arrival(clone, commit, room)
+            ahead |= self._signing.ahead_of([commit])
+            arrival, commit = self._examiner.arrival(clone, commit, known.room, ahead)
             if arrival is not None:
                 arrivals.append(arrival)
-        return arrivals, commit
+        return arrivals, commit, ahead
 
     # -- pushing ------------------------------------------------------------------------------------------------------
+
+    def _sign(self, deadline: Deadline) -> Sign | None:
+        return None if self._signer is None else partial(self._signer.sign, deadline=deadline)
 
     def _push(self, expected: str | None, new: str, draft: Draft, deadline: Deadline) -> None:
         objects = [ShaFile.from_raw_string(_KIND_NUMBERS[kind], content) for kind, content in draft.objects.values()]

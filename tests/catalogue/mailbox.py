@@ -21,6 +21,7 @@ from peer_relay.errors import (
 from peer_relay.git.clone import Clone
 from peer_relay.git.exact import _clause
 from peer_relay.git.restoring import Copy, pack_up
+from peer_relay.git.sshkeygen import Signer
 from peer_relay.ledger import Ledger
 from peer_relay.local_state import LocalState
 from peer_relay.pacing import HOSTED_PER_MINUTE, Pushes, PushRate
@@ -28,9 +29,10 @@ from peer_relay.records import Question, Room, make, parse
 from peer_relay.turns import Turns
 from tests.catalogue.entry import COMMIT, HOST, OTHER_TOKEN, TOKEN, Entry, config
 from tests.pure.samples import ROOM
+from tests.signing_keys import ALICES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -75,6 +77,8 @@ def mailbox() -> Iterator[Entry]:
     yield Entry("no branch", lambda _: BranchDeleted(commit=COMMIT))
     reason, by_a_holder = "it is none of the commits that a room consists of", RefusedCommit.BY_A_HOLDER
     yield Entry("a peer's odd commit", lambda _: RefusedCommit(commit=COMMIT, reason=reason, advice=by_a_holder))
+    forged, unsigned = "it is not signed by the key that is pinned for alice", RefusedCommit.UNSIGNED
+    yield Entry("a forged commit", lambda _: RefusedCommit(commit=COMMIT, reason=forged, advice=unsigned))
 
 
 def _fails(folder: Path, number: int) -> None:
@@ -97,6 +101,11 @@ def _bare_clone(folder: Path) -> object:
         return clone.raw("commit", COMMIT)
 
 
+def _signed_with(folder: Path, public_key: str, environ: Mapping[str, str]) -> object:
+    (folder / "key.pub").write_text(public_key + "\n")
+    return Signer(str(folder / "key.pub"), environ).sign(b"", Deadline(20, time.monotonic))
+
+
 def _held_back(folder: Path) -> object:
     state, clock = LocalState(folder), Clock()
     state.note_pushes(Pushes(full_ms=clock.now_ms() + 60_000))
@@ -114,3 +123,8 @@ def machine() -> Iterator[Entry]:
     yield Entry("a push too many", _held_back)
     yield Entry("a damaged clone", _bare_clone)
     yield Entry("a copy without the commit", _empty_copy)
+    yield Entry("no key", lambda folder: Signer(str(folder / "key"), {}).public_key())
+    yield Entry("no program", lambda folder: _signed_with(folder, ALICES.public.line, {"PATH": str(folder)}))
+    yield Entry("an old kind of key", lambda folder: _signed_with(folder, "ssh-dss AAAA", {}))
+    yield Entry("half a key", lambda folder: _signed_with(folder, "ssh-ed25519 AAAA", {}))
+    yield Entry("a key that needs somebody", lambda folder: _signed_with(folder, ALICES.public.line, os.environ))

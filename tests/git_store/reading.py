@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from dulwich.objects import ShaFile
 
+    from peer_relay.git.sshkeygen import Signer
     from peer_relay.git.transport import FetchReply, FetchRequest, Transport
+    from peer_relay.signing import Signing
 
 KEYS = RoomKeys.from_token(independent.TOKEN)
 
@@ -89,11 +91,18 @@ class Reader:
     folder: Path
 
 
-def reader(folder: Path, address: str | Path, settings: Mapping[str, str] | None = None) -> Reader:
+def reader(
+    folder: Path,
+    address: str | Path,
+    settings: Mapping[str, str] | None = None,
+    signing: Signing | None = None,
+    signer: Signer | None = None,
+) -> Reader:
     """Return a store for the room of `independent.TOKEN` at an address, with an empty clone in a folder."""
     environment = NetworkEnvironment.from_environ({**os.environ, **(settings or {})})
     transport = Watched(connect(parse_remote(str(address)), environment))
-    return Reader(GitStore(transport, Clone(folder / "clone", transport.remote), KEYS), transport, folder / "clone")
+    store = GitStore(transport, Clone(folder / "clone", transport.remote), KEYS, signing, signer)
+    return Reader(store, transport, folder / "clone")
 
 
 def question(commit: str, question_id: str, asker: str = "alice") -> Arrival:

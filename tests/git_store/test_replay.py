@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from peer_relay.errors import DeadlineExceeded, RefusedCommit, RepositoryNotFound, UnsupportedFormat
+from peer_relay.git.exact import Examiner
 from peer_relay.git.local import LocalTransport
 from peer_relay.git.remote import parse_remote
 from peer_relay.git.replay import replay_in_place
@@ -42,7 +43,7 @@ def replay(folder: Path, address: Path | str | None) -> Replay:
     mailbox, ref = LocalTransport(parse_remote(str(address))), Room(None).branch.encode()
     tip = mailbox.read_ref(ref, soon())
     assert tip is not None
-    found = replay_in_place(mailbox, tip.decode(), KEYS, soon())
+    found = replay_in_place(mailbox, tip.decode(), Examiner(KEYS), soon())
     return found or reader(folder, str(address)).store.replay(soon(), soon())
 
 
@@ -278,7 +279,7 @@ def test_a_replay_in_place_neither_copies_nor_changes_anything(mailbox: Room, tm
 def test_the_time_to_find_the_line_of_a_replay_in_place_is_bounded(mailbox: Room) -> None:
     transport = LocalTransport(parse_remote(str(mailbox.git_dir)))
     with pytest.raises(DeadlineExceeded):
-        replay_in_place(transport, mailbox.commit_ids[-1], KEYS, soon(0.0))
+        replay_in_place(transport, mailbox.commit_ids[-1], Examiner(KEYS), soon(0.0))
 
 
 def test_what_was_in_the_clone_before_is_not_taken_for_what_was_sent(mailbox: Room, tmp_path: Path) -> None:
