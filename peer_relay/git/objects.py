@@ -187,7 +187,8 @@ class Objects:
         header, _, content = unpacker.decompress(data, _HEADER_BYTES).partition(b"\0")
         kind, _, size = header.partition(b" ")
         check_size(max(int(size), len(data)), self._most, self._remote)
-        content += unpacker.decompress(unpacker.unconsumed_tail, int(size) + 1 - len(content)) if int(size) else b""
+        if (left := int(size) + 1 - len(content)) > 0:  # 0 would be no limit
+            content += unpacker.decompress(unpacker.unconsumed_tail, left)
         if len(content) != int(size) or not unpacker.eof:
             raise ValueError("a file of an object is cut, or longer than it says")
         return _KINDS[kind], content
