@@ -5,8 +5,8 @@ written to by anybody who shares it, so it is not trusted to be small or well fo
 
 1. Commits are followed through all parents: an honest room is one line, a hostile branch need not be.
 2. No object is built before its size is known from its header, and that of every base of a delta from theirs.
-3. The memory needed follows the number of new objects, by their names alone, and that is bounded by the largest
-   acceptable pack.
+3. The memory needed follows the number of new objects, by their names alone, and that is bounded by what the request
+   allows. So is the number of commits that are looked at.
 4. What stands whole in a pack is copied as it stands there; it is checked where it is taken in.
 """
 
@@ -24,6 +24,7 @@ from dulwich.pack import pack_header_chunks
 
 from peer_relay import disk
 from peer_relay.errors import MalformedPack, TooLarge
+from peer_relay.git.limits import MAX_STORED_BYTES
 from peer_relay.git.newpack import packed
 from peer_relay.git.objects import ID_BYTES, Objects
 from peer_relay.git.walk import commits_since, commits_to_depth
@@ -36,12 +37,12 @@ if TYPE_CHECKING:
 
     from peer_relay.git.transport import FetchRequest
 
-# Four times what a record's file may have: enough for every honest object, little enough to build at once.
-MAX_OBJECT_BYTES = 1 << 20
 # One byte of header and the shortest zlib stream.
 _SMALLEST_ENTRY_BYTES = 9
 # More than the folders on the way to a file, of a commit and of the one before it.
 _REMEMBERED = 8
+# As far as the new commits go back, the known ones are followed, too.
+_BOTH_SIDES = 2
 # The pack goes no further than to this machine's own disk.
 _COMPRESSION = 1
 _COMMIT, _TREE = 1, 2
@@ -64,11 +65,11 @@ class Collector:
     """
 
     def __init__(self, repo: Repo, remote: str, tick: Callable[[], None]) -> None:
-        self._objects = Objects(object_folders(repo.object_store), remote, MAX_OBJECT_BYTES)
+        self._objects = Objects(object_folders(repo.object_store), remote, MAX_STORED_BYTES)
         self._boundary = repo.get_shallow()
         self._remote = remote
         self._tick = tick
-        self._most = 0
+        self._most = self._followed = 0
         # In the order in which they are sent.
         self._names: dict[bytes, None] = {}
         # In a line each commit is looked at twice in a row: for itself, and as the base of the one after it.
@@ -91,7 +92,7 @@ class Collector:
             TooLarge: it cannot fit into the largest acceptable pack.
             Any of `packfile.DAMAGE`, OSError: an object is missing or damaged.
         """
-        self._most = request.max_bytes // _SMALLEST_ENTRY_BYTES
+        self._most = min(request.max_objects, request.max_bytes // _SMALLEST_ENTRY_BYTES)
         known: set[ObjectID] = set()
         if request.have is not None and self._objects.contains(bytes.fromhex(request.have.decode("ascii"))):
             new, known = commits_since(tip, ObjectID(request.have), self._parents, request.shallow)
@@ -144,6 +145,9 @@ class Collector:
     # Commits
 
     def _parents(self, name: ObjectID) -> list[ObjectID]:
+        self._followed += 1
+        if self._followed > _BOTH_SIDES * self._most:
+            raise TooLarge(remote=self._remote, reason=f"{self._followed} commits or more")
         return [] if name in self._boundary else self._commit(name)[1]
 
     # -----------------------------------------------------------------------------------------------------------------

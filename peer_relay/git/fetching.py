@@ -1,7 +1,7 @@
 """What is fetched into the clone, and how deep and how much of it.
 
-1. A first fetch is bounded by the largest legitimate tip; what comes later by the free disk alone, because whoever was
-   away for long must not be locked out. Every object is bounded by its own limit, always.
+1. A first fetch is bounded by the largest legitimate tip; what comes later by much wider limits, because whoever was
+   away for long must not be locked out, and by the free disk. Every object is bounded by its own limit, always.
 2. A fetch is shallow until something older is needed; then it goes deeper by a factor, so that looking up the oldest
    commit costs little more than fetching the whole history once.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from peer_relay import disk
 from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import BranchDeleted, HistoryRewritten, RoomNotFound
-from peer_relay.git.packs import FIRST_FETCH, PackLimits
+from peer_relay.git.limits import CATCH_UP, FIRST_FETCH, WHOLE
 from peer_relay.git.transport import FetchReply, FetchRequest
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from peer_relay.deadline import Deadline
     from peer_relay.git.clone import Clone
+    from peer_relay.git.limits import PackLimits
     from peer_relay.git.openclone import OpenClone
     from peer_relay.git.transport import Transport
 
@@ -34,7 +35,6 @@ _DEEPEST = 0x7FFF_FFFF
 """What git takes for "the whole history"."""
 
 _DISK_RESERVE = 64 << 20
-_MAX_INCREMENT_OBJECTS = 1 << 31
 
 
 class Fetcher:
@@ -70,7 +70,7 @@ class Fetcher:
             RoomNotFound: there is no such branch.
             TransportError, StateUnusable: it could not be fetched or not be taken in.
         """
-        reply = self._fetch(clone, FetchRequest(self._ref, depth=None), self._increment_limits(), deadline)
+        reply = self._fetch(clone, FetchRequest(self._ref, depth=None), self._fitting(WHOLE), deadline)
         return self._begin(clone, reply)
 
     def since(self, clone: OpenClone, known: str, deadline: Deadline, seen: str | None = None) -> str:
@@ -84,7 +84,7 @@ class Fetcher:
             return self._deepen(clone, known, deadline, 0)
         just_read = None if seen is None else seen.encode("ascii")
         request = FetchRequest(self._ref, have=known.encode("ascii"), shallow=clone.shallow, seen=just_read)
-        reply = self._fetch(clone, request, self._increment_limits(), deadline)
+        reply = self._fetch(clone, request, self._fitting(CATCH_UP), deadline)
         if reply.tip is None:
             raise BranchDeleted(commit=known)
         clone.set_shallow(clone.shallow - reply.unshallow | reply.shallow)
@@ -111,7 +111,7 @@ class Fetcher:
     @property
     def is_disk_short(self) -> bool:
         """Whether less space is left than a first fetch may take."""
-        return self._increment_limits().max_total_bytes < FIRST_FETCH.max_total_bytes
+        return self._fitting(CATCH_UP).max_pack_bytes < FIRST_FETCH.max_pack_bytes
 
     def _begin(self, clone: OpenClone, reply: FetchReply) -> str:
         """Note what a fetch from nothing brought, and return the branch's tip."""
@@ -124,7 +124,7 @@ class Fetcher:
         """Fetch deeper and deeper until a commit is here, or the whole history; return the branch's tip."""
         depth = max(_DEEPER, passed * _DEEPER_BY)
         while True:
-            reply = self._fetch(clone, FetchRequest(self._ref, depth=depth), self._increment_limits(), deadline)
+            reply = self._fetch(clone, FetchRequest(self._ref, depth=depth), self._fitting(WHOLE), deadline)
             if reply.tip is None:
                 raise BranchDeleted(commit=commit)
             clone.set_shallow(reply.shallow)
@@ -134,15 +134,17 @@ class Fetcher:
 
     def _fetch(self, clone: OpenClone, request: FetchRequest, limits: PackLimits, deadline: Deadline) -> FetchReply:
         with self._spool() as pack:
-            reply = self._transport.fetch(replace(request, max_bytes=limits.max_total_bytes), pack, deadline)
+            bounded = replace(request, max_bytes=limits.max_pack_bytes, max_objects=limits.max_objects)
+            reply = self._transport.fetch(bounded, pack, deadline)
             reached(CrashPoint.FETCHED)
             clone.take_in(pack, limits)
         reached(CrashPoint.TAKEN_IN)
         return reply
 
-    def _increment_limits(self) -> PackLimits:
+    def _fitting(self, limits: PackLimits) -> PackLimits:
+        """Return the same limits for a pack that the disk has room for."""
         free = max(0, self._clone.free_bytes() - _DISK_RESERVE)
-        return PackLimits(_MAX_INCREMENT_OBJECTS, FIRST_FETCH.max_object_bytes, free)
+        return replace(limits, max_pack_bytes=min(limits.max_pack_bytes, free))
 
     @contextlib.contextmanager
     def _spool(self) -> Iterator[BinaryIO]:

@@ -52,9 +52,10 @@ from peer_relay.errors import (
     Unreachable,
 )
 from peer_relay.git.branch_lock import BranchLock
-from peer_relay.git.collect import MAX_OBJECT_BYTES, Collector, object_folders
+from peer_relay.git.collect import Collector, object_folders
 from peer_relay.git.connected import are_in_line, is_complete
 from peer_relay.git.inplace import InPlace
+from peer_relay.git.limits import MAX_STORED_BYTES
 from peer_relay.git.objects import Objects
 from peer_relay.git.opening import Opening, Parts
 from peer_relay.git.outcomes import CONFLICT_ADVICE, FULL_ADVICE, MISSING_OBJECTS
@@ -185,7 +186,7 @@ class LocalTransport:
         with ExitStack() as stack:
             with self._errors("read"):
                 repo = stack.enter_context(self._open_whole())
-                objects = Objects(object_folders(repo.object_store), self._display, MAX_OBJECT_BYTES)
+                objects = Objects(object_folders(repo.object_store), self._display, MAX_STORED_BYTES)
                 is_shallow = bool(repo.get_shallow())
             source = stack.enter_context(closing(InPlace(objects, partial(self._system_error, "read"), check)))
             yield None if is_shallow else source

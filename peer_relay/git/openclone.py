@@ -16,8 +16,9 @@ from peer_relay import disk
 from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.errors import DamagedClone, MalformedPack, StateUnusable, TooLarge
 from peer_relay.git.careful import UNREADABLE, let_go, repository
+from peer_relay.git.limits import FIRST_FETCH
 from peer_relay.git.objects import Objects
-from peer_relay.git.packs import FIRST_FETCH, ingest, write_loose
+from peer_relay.git.packs import ingest, write_loose
 from peer_relay.git.trees import checked
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from dulwich.objects import ShaFile
     from dulwich.repo import Repo
 
-    from peer_relay.git.packfile import PackLimits
+    from peer_relay.git.limits import PackLimits
 
 LOST = "refs/peer-relay/lost"
 """Where a clone keeps the commits that the branch lost."""

@@ -29,6 +29,8 @@ from peer_relay.errors import MalformedPack, TooLarge
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from peer_relay.git.limits import PackLimits
+
     Keep = Callable[[bytes, int, bytes], None]
 
 # What decoding untrusted objects raises besides operating system errors. The built-in ones are part of it: a truncated
@@ -65,15 +67,6 @@ _WORDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
 _OVERHEAD_BYTES = 64
 _OFFSET_DELTA = 6
 _NAMED_DELTA = 7
-
-
-@dataclass(frozen=True)
-class PackLimits:
-    """The most that a pack may hold; sizes are in bytes and of the objects as they are built, not as compressed."""
-
-    max_objects: int
-    max_object_bytes: int
-    max_total_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +286,7 @@ def scan_pack(file: BinaryIO, limits: PackLimits, *, remote: str, keep: Keep = l
     if count > limits.max_objects:
         raise TooLarge(remote=remote, reason=f"{count} objects, and {limits.max_objects} are allowed")
     _check_checksum(file, end, remote)
-    reader, seen, total = PackReader(file, end, remote), Seen(), 0
+    reader, seen, total, most = PackReader(file, end, remote), Seen(), 0, limits.total_of(end)
     for _ in range(count):
         entry = reader.entry()
         if isinstance(entry.base, int) and not _contains(seen.offsets, entry.base):
@@ -309,8 +302,8 @@ def scan_pack(file: BinaryIO, limits: PackLimits, *, remote: str, keep: Keep = l
         if content is not None:
             keep(name, entry.kind, content)
         total += max(size, entry.size)
-        if total > limits.max_total_bytes:
-            raise TooLarge(remote=remote, reason=f"more than {limits.max_total_bytes} bytes in all")
+        if total > most:
+            raise TooLarge(remote=remote, reason=f"more than {most} bytes in all")
     if reader.offset != end:
         raise MalformedPack(remote=remote, reason="there is something behind its last object")
     return seen

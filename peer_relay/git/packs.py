@@ -35,8 +35,9 @@ from dulwich.pack import (
 from peer_relay.crash_points import CrashPoint, reached
 from peer_relay.disk import reason_of, sync_folder, write_all
 from peer_relay.errors import DamagedClone, MalformedPack, StateUnusable
+from peer_relay.git.limits import MAX_HELD_BYTES
 from peer_relay.git.newpack import NEW_FILE, OBJECT_MODE, create, put_in_place, temporary_in
-from peer_relay.git.packfile import DAMAGE, HASH_BYTES, PackLimits, PackReader, Seen, scan_pack
+from peer_relay.git.packfile import DAMAGE, HASH_BYTES, PackReader, Seen, scan_pack
 from peer_relay.git.packing import OUR_LOOSE_PREFIX, sweep, tend
 
 if TYPE_CHECKING:
@@ -48,12 +49,8 @@ if TYPE_CHECKING:
     from dulwich.objects import ObjectID, RawObjectID, ShaFile
     from dulwich.repo import Repo
 
+    from peer_relay.git.limits import PackLimits
     from peer_relay.git.packfile import Keep
-
-__all__ = ["FIRST_FETCH", "PackLimits", "ingest", "maintain", "needs_refetch", "write_loose"]
-
-# A record's file is at most 256 KiB; a little more lets the rule about records name the file instead.
-FIRST_FETCH = PackLimits(max_objects=20_000, max_object_bytes=(256 << 10) + 4096, max_total_bytes=256 << 20)
 
 _KINDS = {1: b"commit", 2: b"tree", 3: b"blob"}
 _ACCEPTED = {*_KINDS, OFS_DELTA, REF_DELTA}
@@ -95,14 +92,14 @@ def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits, keep:
     try:
         file.seek(0)
         with closing(PackData.from_file(file, DEFAULT_OBJECT_FORMAT)) as data:
-            resolved = _Resolved.of(repo.object_store, data, seen)
+            resolved = _Resolved.of(repo.object_store, data, seen, remote)
             names = dict[int, bytes]()
             for each in resolved:
                 if each.offset in seen.deltas:
                     names[each.offset] = each.name
                     keep(each.name, each.kind, each.content)
             if count <= _LOOSE_LIMIT:
-                built = _Resolved.of(repo.object_store, data, seen) if seen.deltas else ()
+                built = _Resolved.of(repo.object_store, data, seen, remote) if seen.deltas else ()
                 objects = chain(_whole(file, seen, remote), ((_KINDS[each.kind], each.content) for each in built))
                 _write_loose(repo.object_store, objects, durable=False)
         if count > _LOOSE_LIMIT:
@@ -192,10 +189,13 @@ class _Built(NamedTuple):
 class _Resolved(DeltaChainIterator[_Built]):
     """Builds the deltas of a pack, and gives them and what they are built on, as far as that is in the pack."""
 
+    _remote = ""
+
     @classmethod
-    def of(cls, store: DiskObjectStore, data: PackData, seen: Seen) -> Self:
+    def of(cls, store: DiskObjectStore, data: PackData, seen: Seen, remote: str) -> Self:
         """Prepare to build what a scan has seen."""
         found = cls(None, data.object_format.hash_func, resolve_ext_ref=_resolver(store))
+        found._remote = remote
         found.set_pack_data(data)
         bases = set(seen.deltas.values())
         for offset, kind, name in seen.whole() if bases else ():
@@ -207,6 +207,30 @@ class _Resolved(DeltaChainIterator[_Built]):
             else:
                 found.record(UnpackedObject(REF_DELTA, offset=offset, delta_base=base))
         return found
+
+    def _follow_chain(
+        self, offset: int, obj_type_num: int, base_chunks: bytes | list[bytes] | None
+    ) -> Iterator[_Built]:
+        """Give an object and what is built on it, the newest branch first.
+
+        dulwich's own keeps what others are still to be built on without a bound: a pack of 1 MB made it take 4.7 GB.
+        """
+        waiting = [(base_chunks, 0, [offset])]
+        held = 0
+        while waiting:
+            base, size, offsets = waiting[-1]
+            unpacked = self._resolve_object(offsets.pop(), obj_type_num, base)
+            if not offsets:
+                waiting.pop()
+                held -= size
+            built = self._result(unpacked)
+            yield built
+            below = [*self._pending_ofs.pop(built.offset, ()), *self._pending_ref.pop(unpacked.sha(), ())]
+            if below:
+                waiting.append((unpacked.obj_chunks, len(built.content), below))
+                held += len(built.content)
+            if held > MAX_HELD_BYTES:
+                raise MalformedPack(remote=self._remote, reason="too many of its objects are built on one another")
 
     def _result(self, unpacked: UnpackedObject) -> _Built:
         content = b"".join(unpacked.obj_chunks or ())

@@ -15,6 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from peer_relay.git.limits import FIRST_FETCH
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -33,6 +35,7 @@ class FetchRequest:
         shallow: the clone's shallow boundary (commits that are here without their parents); only with `have`.
         depth: how many commits of history to bring; only without `have`. None brings everything that is missing.
         max_bytes: the pack's largest acceptable size in bytes.
+        max_objects: how many objects it may hold, for a transport that makes it itself.
         seen: where the caller has just read that the branch is. A transport may fetch that without looking again.
     """
 
@@ -40,7 +43,8 @@ class FetchRequest:
     have: bytes | None = None
     shallow: frozenset[bytes] = frozenset()
     depth: int | None = None
-    max_bytes: int = 256 << 20
+    max_bytes: int = FIRST_FETCH.max_pack_bytes
+    max_objects: int = FIRST_FETCH.max_objects
     seen: bytes | None = None
 
 

@@ -18,10 +18,10 @@ from peer_relay.errors import OutcomeUnknown, PeerRelayError, RateLimited, Unrea
 from peer_relay.git.connections import broken as unreachable
 from peer_relay.git.credentials import ADVICE, Login, Logins
 from peer_relay.git.environment import NetworkEnvironment
+from peer_relay.git.limits import FIRST_FETCH
 from peer_relay.git.local import LocalTransport
 from peer_relay.git.outcomes import contact_failure, push_refusal
 from peer_relay.git.packfile import scan_pack
-from peer_relay.git.packs import FIRST_FETCH
 from peer_relay.git.patience import MOST_REFUSED, PatientTransport
 from peer_relay.git.remote import parse_remote
 from peer_relay.git.smart import Operation

@@ -89,6 +89,27 @@ def entry(kind: int, content: bytes, *, size: int | None = None, base: bytes = b
     return header(kind, len(content) if size is None else size) + base + zlib.compress(content)
 
 
+def comb(levels: int, size: int) -> BytesIO:
+    """Write a small pack of deltas on deltas: on each of a line of objects of this size stands one more beside it."""
+    entries = [entry(3, bytes(size))]
+    base, end = 12, 12 + len(entries[0])
+    head = varint(size) + varint(size) + b"\xf0" + (size - 4).to_bytes(3, "little") + b"\x04"
+    for level in range(levels):
+        beside = entry(6, head + level.to_bytes(4), base=_distance(end - base))
+        further = entry(6, head + (levels + level).to_bytes(4), base=_distance(end + len(beside) - base))
+        entries += [beside, further]
+        base, end = end + len(beside), end + len(beside) + len(further)
+    return raw_pack(entries)
+
+
+def _distance(number: int) -> bytes:
+    made = bytearray([number & 0x7F])
+    while number := number >> 7:
+        number -= 1
+        made.insert(0, number & 0x7F | 0x80)
+    return bytes(made)
+
+
 def varint(number: int) -> bytes:
     made = bytearray()
     while number > 0x7F:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from dulwich.repo import Repo
 
 from peer_relay.deadline import Deadline
+from peer_relay.git.limits import FIRST_FETCH
 from peer_relay.git.local import LocalTransport
-from peer_relay.git.packs import FIRST_FETCH, ingest
+from peer_relay.git.packs import ingest
 from peer_relay.git.remote import parse_remote
 
 if TYPE_CHECKING:

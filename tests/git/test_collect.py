@@ -19,7 +19,7 @@ from peer_relay.errors import (
     TooLarge,
     TransportError,
 )
-from peer_relay.git.collect import MAX_OBJECT_BYTES
+from peer_relay.git.limits import MAX_STORED_BYTES
 from peer_relay.git.local import LocalTransport
 from peer_relay.git.packs import write_loose
 from peer_relay.git.transport import FetchReply, FetchRequest
@@ -175,18 +175,18 @@ def refused(path: Path, request: FetchRequest | None = None) -> TransportError:
 @claim("memory-bounds")
 @pytest.mark.parametrize("repack", [False, True])
 def test_a_large_object_is_refused_before_it_is_built(mailbox: Path, *, repack: bool) -> None:
-    step = commit(None, {"a": bytes(MAX_OBJECT_BYTES + 1)})
+    step = commit(None, {"a": bytes(MAX_STORED_BYTES + 1)})
     point(mailbox, step.objects, step.name)
     if repack:
         run_git("repack", "-a", "-d", "-q", cwd=mailbox)
     error = refused(mailbox)
     assert isinstance(error, TooLarge)
-    assert error.reason == f"an object of {MAX_OBJECT_BYTES + 1} bytes"
+    assert error.reason == f"an object of {MAX_STORED_BYTES + 1} bytes"
 
 
 @claim("memory-bounds")
 def test_a_small_object_on_a_large_base_is_refused(mailbox: Path) -> None:
-    large = bytes(range(256)) * (MAX_OBJECT_BYTES // 128)
+    large = bytes(range(256)) * (MAX_STORED_BYTES // 128)
     step = commit(None, {"a": large[:500_000]})
     point(mailbox, [*step.objects, Blob.from_string(large)], step.name)
     names = b"".join(b"%s a\n" % each.id for each in [Blob.from_string(large), *step.objects])
@@ -203,7 +203,7 @@ def test_a_large_file_that_claims_to_be_a_small_object_is_refused(mailbox: Path)
     blob = step.objects[-1] if isinstance(step.objects[-1], Blob) else Blob.from_string(b"x")
     path = mailbox / "objects" / blob.id[:2].decode() / blob.id[2:].decode()
     path.unlink()
-    path.write_bytes(zlib.compress(b"blob 1\0x") + os.urandom(MAX_OBJECT_BYTES))
+    path.write_bytes(zlib.compress(b"blob 1\0x") + os.urandom(MAX_STORED_BYTES))
     assert isinstance(refused(mailbox), TooLarge)
 
 

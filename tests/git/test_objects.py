@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
+import zlib
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -10,9 +12,11 @@ import pytest
 from dulwich.repo import Repo
 
 from peer_relay.errors import DamagedClone
+from peer_relay.git.limits import FIRST_FETCH
 from peer_relay.git.objects import Objects
-from peer_relay.git.packs import FIRST_FETCH, ingest
+from peer_relay.git.packs import ingest
 from peer_relay.git.trees import checked, object_id
+from tests.claims import claim
 from tests.git.building import delta, entry, raw_pack
 
 if TYPE_CHECKING:
@@ -48,6 +52,21 @@ def test_no_more_is_kept_than_the_records_of_a_tip(tmp_path: Path) -> None:
         assert objects.read(bytes(range(20))) == (3, b"short")
         with pytest.raises(KeyError):
             objects.read((39).to_bytes(20))
+
+
+@claim("memory-bounds")
+def test_a_file_that_fills_its_beginning_and_goes_on_is_read_no_further(tmp_path: Path) -> None:
+    """Found by reading: where what is read first was one byte more than the object has, "0 bytes more" meant all."""
+    name, data = hashlib.sha1(b"x", usedforsecurity=False), b"blob 55\0" + bytes(8 << 20)
+    path = tmp_path / name.hexdigest()[:2] / name.hexdigest()[2:]
+    path.parent.mkdir()
+    path.write_bytes(zlib.compress(data))
+    tracemalloc.start()
+    with closing(Objects([str(tmp_path)], REMOTE, 1 << 20)) as objects, pytest.raises(ValueError, match="longer than"):
+        objects.read(name.digest())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 << 20
 
 
 @pytest.mark.parametrize("number", [0, 5])

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,18 +21,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peer_relay.errors import DamagedClone, MalformedPack, PeerRelayError, StateUnusable, TooLarge
-from peer_relay.git.packfile import PackLimits, scan_pack
+from peer_relay.git.limits import FIRST_FETCH, PackLimits
+from peer_relay.git.packfile import scan_pack
 from peer_relay.git.packing import SLICE_OBJECTS
-from peer_relay.git.packs import FIRST_FETCH, ingest, maintain, needs_refetch, write_loose
+from peer_relay.git.packs import ingest, maintain, needs_refetch, write_loose
 from tests.claims import claim
-from tests.git.building import commit, delta, entry, header, line, pack, raw_pack, varint
+from tests.git.building import comb, commit, delta, entry, header, line, pack, raw_pack, varint
 from tests.servers import run_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REMOTE = "ssh://host/mailbox.git"
-LIMITS = PackLimits(max_objects=100, max_object_bytes=10_000, max_total_bytes=50_000)
+LIMITS = PackLimits(max_objects=100, max_object_bytes=10_000, max_total_bytes=50_000, max_pack_bytes=50_000)
 BASE = b"0123456789" * 100
 
 
@@ -224,6 +226,27 @@ def test_a_pack_that_is_too_large_is_refused_by_its_headers(clone: Repo, name: s
     assert stored(clone) == set()
 
 
+@claim("memory-bounds")
+def test_how_much_a_pack_may_hold_follows_what_was_sent(clone: Repo) -> None:
+    file = comb(300, 250_000)
+    size = len(file.getvalue())
+    limits = replace(FIRST_FETCH, max_total_bytes=100 << 20, max_growth=1_000)
+    with pytest.raises(TooLarge) as caught:
+        ingest(clone, file, remote=REMOTE, limits=limits)
+    assert caught.value.reason == f"more than {(100 << 20) + 1_000 * (size - 20)} bytes in all"
+    assert ingest(clone, comb(2, 250_000), remote=REMOTE, limits=limits) == 5
+
+
+@claim("memory-bounds")
+def test_what_others_are_built_on_is_held_within_a_bound(clone: Repo) -> None:
+    """Found by reading: a pack of 1 MB made a fetch take 4.7 GB."""
+    with pytest.raises(MalformedPack) as caught:
+        ingest(clone, comb(140, 250_000), remote=REMOTE, limits=FIRST_FETCH)
+    assert caught.value.reason == "too many of its objects are built on one another"
+    assert stored(clone) == set()
+    assert ingest(clone, comb(140, 200), remote=REMOTE, limits=FIRST_FETCH) == 281
+
+
 def test_the_scan_reads_what_git_packs(tmp_path: Path) -> None:
     with Repo.init_bare(tmp_path / "source.git", mkdir=True) as source:
         large = [Blob.from_string(random.Random(seed).randbytes(60_000)) for seed in range(3)]  # noqa: S311 - a test's data
@@ -253,7 +276,8 @@ import resource, sys
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 from peer_relay.git.packing import SLICE_OBJECTS
-from peer_relay.git.packs import FIRST_FETCH, ingest
+from peer_relay.git.limits import FIRST_FETCH
+from peer_relay.git.packs import ingest
 with Repo(sys.argv[1]) as repo, open(sys.argv[2], "rb") as file:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     count = ingest(repo, file, remote="test", limits=FIRST_FETCH)

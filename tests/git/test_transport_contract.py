@@ -32,7 +32,8 @@ from peer_relay.errors import (
 )
 from peer_relay.git.connect import connect
 from peer_relay.git.environment import NetworkEnvironment
-from peer_relay.git.packs import FIRST_FETCH, ingest
+from peer_relay.git.limits import FIRST_FETCH
+from peer_relay.git.packs import ingest
 from peer_relay.git.remote import parse_remote
 from peer_relay.git.transport import FetchReply, FetchRequest, Transport
 from tests.claims import claim

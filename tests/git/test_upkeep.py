@@ -16,8 +16,8 @@ from peer_relay import crash_points
 from peer_relay.crash_points import CrashPoint
 from peer_relay.git import merging, newpack, packing, upkeep
 from peer_relay.git.collect import Collector
+from peer_relay.git.limits import FIRST_FETCH
 from peer_relay.git.packfile import scan_pack
-from peer_relay.git.packs import FIRST_FETCH
 from peer_relay.git.transport import FetchReply, FetchRequest
 from peer_relay.git.upkeep import Upkeep
 from tests.git.building import Step, line

@@ -503,7 +503,7 @@ def test_an_oversized_object_that_is_pushed_later_refuses_the_tip_and_is_fetched
 @claim("memory-bounds")
 @pytest.mark.parametrize(
     ("limit", "value", "reason"),
-    [("max_objects", 10, "13 objects, and 10 are allowed"), ("max_total_bytes", 700, "a pack of more than 700 bytes")],
+    [("max_objects", 10, "11 objects or more"), ("max_pack_bytes", 700, "a pack of more than 700 bytes")],
 )
 def test_a_first_fetch_of_too_much_is_refused(
     bob: Reader, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, reason: str

@@ -1,0 +1,72 @@
+"""What a fetch may bring: every bound on what a remote sends, with its reason (decision 0026).
+
+They hold before anything is built: sizes are read from headers, which is also where a decoder takes them from. What is
+within them costs at most a fixed amount of memory, and time in proportion to what was sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+
+@dataclass(frozen=True)
+class PackLimits:
+    """The most that a pack may hold.
+
+    Attributes:
+        max_objects: how many objects.
+        max_object_bytes: the size of one, as it is built; also of a delta.
+        max_total_bytes: the size of all together, as they are built.
+        max_pack_bytes: the size of the pack itself, as it is sent.
+        max_growth: how many bytes more than `max_total_bytes` may come of each byte that is sent.
+    """
+
+    max_objects: int
+    max_object_bytes: int
+    max_total_bytes: int
+    max_pack_bytes: int
+    max_growth: int = 0
+
+    def total_of(self, pack_bytes: int) -> int:
+        """Return how large all objects of a pack of this size may be together, in bytes."""
+        return self.max_total_bytes + self.max_growth * pack_bytes
+
+
+FIRST_FETCH: Final = PackLimits(
+    # A full tip and the commit before it: 512 answered exchanges, 2,000 open questions, and their folders.
+    max_objects=20_000,
+    # A record's file is at most 256 KiB; a little more lets the rule about records name the file instead.
+    max_object_bytes=(256 << 10) + 4096,
+    # Three times the largest tip that the rules allow.
+    max_total_bytes=256 << 20,
+    max_pack_bytes=256 << 20,
+)
+"""A first look: it ends with the largest legitimate tip."""
+
+CATCH_UP: Final = replace(
+    FIRST_FETCH,
+    # 200,000 records: whoever was away for long must not be locked out.
+    max_objects=1 << 20,
+    # What the large hosts take in one push.
+    max_pack_bytes=2 << 30,
+    # As much as zlib alone can do, so that no delta does more. An honest folder of one day grows 250-fold with 1,000
+    # files in it, and 760-fold with all 3,025 that a tip can hold.
+    max_growth=1_000,
+)
+"""What came since: it grows with the time away."""
+
+WHOLE: Final = replace(CATCH_UP, max_objects=1 << 24)
+"""A whole history, or a part of it from its end, for which somebody asked: three million records."""
+
+MAX_HELD_BYTES: Final = 32 << 20
+"""How much of what others are built on may wait in memory at once.
+
+It takes a chain of deltas of which each has more than one on top of it; git's chains of 50 hold 11 MB at the most.
+"""
+
+MAX_STORED_BYTES: Final = 1 << 20
+"""The largest object, and base of a delta, that is read from a mailbox at a path.
+
+Four times what a record's file may have: what is merely too large for a record is named as that when it is taken in.
+"""
