@@ -2,5 +2,5 @@
 
 import logging
 
-# Without a handler its warnings go to the standard error, and they repeat what a remote sent (I9).
-logging.getLogger("dulwich").addHandler(logging.NullHandler())
+# Its warnings repeat what a remote sent, as often as the remote likes, and without a handler they would be shown (I9).
+logging.getLogger("dulwich").setLevel(logging.CRITICAL)

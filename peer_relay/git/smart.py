@@ -62,6 +62,7 @@ MAX_REPORT_BYTES: Final = 2 << 20
 _READS_A_LINE = 2  # its length, and what it is about
 _MAX_SAID_BYTES = 16 << 10
 _COMMIT_ID = re.compile(rb"[0-9a-f]{40}")
+_UNPACKED = "unpack "  # as every report begins
 NOT_GIT: Final = "its answer is not git's protocol"
 # How dulwich's GitProtocolError begins when it is about framing and not about what the remote said.
 _GARBLED = re.compile(
@@ -304,7 +305,10 @@ class SmartTransport(ABC):
                     operation.late = operation.deadline.expired
                     raise
         except SendPackError as error:
-            raise push_refusal(self.remote, _text(error), operation.said, self._secrets()) from None
+            words = _text(error)
+            if not words.startswith(_UNPACKED):
+                raise OutcomeUnknown(remote=self.remote, reason=NOT_GIT) from None
+            raise push_refusal(self.remote, words, operation.said, self._secrets()) from None
         except PeerRelayError as error:
             if not operation.sent:
                 raise

@@ -66,8 +66,11 @@ class Answer:
 
     @property
     def is_final(self) -> bool:
-        """Whether the request was certainly not carried out. A gateway's 5xx says nothing about what is behind it."""
-        return self.status < 500 and self.status not in (200, HTTPStatus.REQUEST_TIMEOUT)
+        """Whether the request was certainly not carried out.
+
+        A gateway's 5xx says nothing about what is behind it, a 1xx comes before an answer, and a 2xx is one.
+        """
+        return 300 <= self.status < 500 and self.status != HTTPStatus.REQUEST_TIMEOUT
 
 
 def status_error(remote: str, answer: Answer, now: datetime) -> TransportError:  # noqa: PLR0911 - a table, read downwards
