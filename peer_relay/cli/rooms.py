@@ -20,7 +20,7 @@ from peer_relay.cli.output import console, emit, say, warn
 from peer_relay.cli.prompts import agree, can_ask
 from peer_relay.cli.terminal import printable
 from peer_relay.clock import system_ms
-from peer_relay.errors import PeerRelayError
+from peer_relay.errors import Busy, PeerRelayError, StateUnusable
 from peer_relay.git.remote import parse_remote
 from peer_relay.invite import Invite, format_invite
 from peer_relay.settings import choose_room, expand_home, read_settings
@@ -303,9 +303,15 @@ def _confirm(room: SavedRoom, *, confirmed: bool) -> None:
 
 
 def _take_away(settings: Settings, name: str, room: SavedRoom) -> list[Path]:
-    """Remove what is kept for a room; the token goes last, so that the same command again finishes it."""
+    """Remove what is kept for a room; the token goes last, so that the same command again finishes it.
+
+    What looks out for news, such as `watch`, may have fetched all of it again in between, and does so no more.
+    """
     from peer_relay import leaving  # noqa: PLC0415 - it loads git, which listing rooms does not need
 
-    kept = leaving.discard(leaving.state_of(settings.state_folder, *room.identity), settings.timeout)
+    state = leaving.state_of(settings.state_folder, *room.identity)
+    kept = leaving.discard(state, settings.timeout)
     settings.rooms.forget(name)
+    with contextlib.suppress(Busy, StateUnusable):
+        kept = leaving.discard(state, settings.timeout)
     return kept

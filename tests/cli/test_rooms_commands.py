@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from peer_relay.cli import commands, output, rooms
 from peer_relay.invite import Invite, parse_invite
 from peer_relay.keys import RoomKeys
 from peer_relay.paths import Kind, Place
+from peer_relay.rooms import Rooms
 from peer_relay.settings import load_config
 from peer_relay.standing import OnTheWay, Standing
 from peer_relay.told import Told
@@ -218,6 +220,20 @@ def test_leaving_takes_the_token_and_the_clone_away_and_leaves_the_mailbox(alice
     )
     assert shown.stderr == "note: an agent that is running keeps the room until it is started again.\n"
     assert ([*alice.home.rglob("*.json"), *alice.states], mailbox.exists()) == ([], True)
+
+
+@pytest.mark.usefixtures("room")
+def test_what_a_watcher_fetches_while_one_leaves_goes_too(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    forget = Rooms.forget
+
+    def after_a_look(rooms: Rooms, name: str) -> None:
+        with contextlib.closing(opened()) as relay:
+            assert relay.refresh() is None
+        forget(rooms, name)
+
+    monkeypatch.setattr(Rooms, "forget", after_a_look)
+    shown = run("leave", "--yes")
+    assert (shown.exit_code, len(shown.stdout.splitlines()), alice.states) == (0, 1, [])
 
 
 def test_what_is_nowhere_else_stays_and_is_named(room: Invite, alice: Person, bob: Person) -> None:
