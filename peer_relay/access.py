@@ -15,7 +15,7 @@ from peer_relay.errors import RoomNotFound
 from peer_relay.git.connect import connect
 from peer_relay.git.environment import NetworkEnvironment
 from peer_relay.git.publicity import readable_by_anybody
-from peer_relay.git.remote import parse_remote
+from peer_relay.git.rewriting import leads_to
 from peer_relay.keys import RoomKeys
 from peer_relay.paths import branch_ref
 
@@ -90,7 +90,7 @@ def check_access(
         InvalidRemote, InvalidSetting: found without any contact.
         TransportError: what stands against it; a path where nothing is yet is a `RepositoryNotFound`.
     """
-    remote, surroundings, clock = parse_remote(address), NetworkEnvironment.from_environ(environ), Clock()
+    remote, surroundings, clock = leads_to(address, environ), NetworkEnvironment.from_environ(environ), Clock()
     deadline = Deadline(timeout_s, clock.monotonic)
     ref = _ref(room_id or _NO_ROOM)
     with closing(connect(remote, surroundings, observer)) as transport:
@@ -114,7 +114,7 @@ def ping(config: RelayConfig, environ: Mapping[str, str], *, observer: Observer 
         RoomNotFound: the mailbox has no such room.
         TransportError: what stands against it.
     """
-    remote, clock = parse_remote(config.remote), Clock()
+    remote, clock = leads_to(config.remote, environ), Clock()
     ref = _ref(RoomKeys.from_token(config.token).room_id)
     deadline = Deadline(config.timeout_s, clock.monotonic)
     with closing(connect(remote, NetworkEnvironment.from_environ(environ), observer)) as transport:

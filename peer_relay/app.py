@@ -1,6 +1,7 @@
 """The composition root: from a few settings to a relay, a new room, or a look at one.
 
-Nothing here reads the environment; the faces hand it in. Nothing is contacted before the first call that needs it.
+Nothing here reads the environment; the faces hand it in. Nothing is contacted before the first call that needs it, and
+no file is read before but git's own configuration.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from peer_relay.git.clone import Clone
 from peer_relay.git.connect import connect
 from peer_relay.git.create import create_repository
 from peer_relay.git.environment import NetworkEnvironment
-from peer_relay.git.remote import Remote, is_loopback, parse_remote
+from peer_relay.git.remote import Remote, is_loopback
+from peer_relay.git.rewriting import leads_to
 from peer_relay.git.sshkeygen import Signer
 from peer_relay.git.store import GitStore
 from peer_relay.ids import check_peer_id
@@ -45,10 +47,10 @@ _CREATE_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Parts:
-    """A configuration, checked and taken apart, with what goes with it. Making it touches neither disk nor network.
+    """A configuration, checked and taken apart, with what goes with it. Making it contacts and changes nothing.
 
     Attributes:
-        remote: the mailbox's address.
+        remote: the mailbox's address, where git's configuration leads from the one that was given.
         keys: the room's.
         state: what this machine keeps for the peer of the room.
         transport: the way to the mailbox.
@@ -77,7 +79,7 @@ def open_relay(
     observer: Observer | None = None,
     on_wait: OnWait | None = None,
 ) -> Relay:
-    """Return a relay for a room. Touches neither disk nor network.
+    """Return a relay for a room. Contacts and changes nothing.
 
     Args:
         config: which room, and who.
@@ -171,7 +173,7 @@ def assemble(config: RelayConfig, environ: Mapping[str, str], observer: Observer
     """
     check_peer_id(config.peer_id)
     keys = RoomKeys.from_token(config.token)
-    remote = parse_remote(config.remote)
+    remote = leads_to(config.remote, environ)
     state = LocalState(folder_of(config.home, keys.room_id, config.peer_id))
     surroundings, signing = NetworkEnvironment.from_environ(environ), config.signing or Signing()
     transport = connect(remote, surroundings, observer)

@@ -255,8 +255,12 @@ def _expanded(name: str, value: str) -> str:
 
 def _whole_path(name: str, value: str) -> Path:
     path = Path(_expanded(name, value))
+    reason = None
     if not path.is_absolute():
         reason = "is a path that means another folder wherever peer-relay is started"
+    elif not str(path).isprintable():
+        reason = "is a path with a character that cannot be printed"
+    if reason is not None:
         raise InvalidSetting(name=_variable(name), reason=reason, advice="Write the whole path, or begin it with ~/.")
     return path
 

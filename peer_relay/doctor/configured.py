@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from peer_relay.doctor.findings import failed_by, info, listed, ok, warning
 from peer_relay.errors import InvalidSetting, PeerRelayError
 from peer_relay.git.environment import NetworkEnvironment
+from peer_relay.git.remote import redact
+from peer_relay.git.rewriting import rewrites
 from peer_relay.git.words import clean
 from peer_relay.settings import Settings, is_unset
 
@@ -61,7 +63,7 @@ def check_variables(environ: Mapping[str, str], read: Callable[[], Settings]) ->
 
 
 def check_surroundings(environ: Mapping[str, str]) -> Finding:
-    """Check the variables of other programs that have a say; only their names are told.
+    """Check the variables of other programs that have a say, and git's configuration; no login in them is told.
 
     Args:
         environ: the environment without the variables that only look set.
@@ -78,7 +80,10 @@ def check_surroundings(environ: Mapping[str, str]) -> Finding:
             why="An https mailbox cannot be reached without the certificates that it is to hold.",
         )
     found = [name for name in SURROUNDINGS if environ.get(name)]
-    return info(f"Set: {listed(found)}.") if found else ok("No proxy, no ssh and no login is set.")
+    told = [f"Set: {listed(found)}."] if found else []
+    if led := [f"{redact(begin)} to {redact(base)}" for begin, base in rewrites(environ)]:
+        told.append(f"By its url.insteadOf, git leads from {listed(led)}.")
+    return info(" ".join(told)) if told else ok("No proxy, no ssh and no login is set.")
 
 
 def check_rooms(rooms: Rooms) -> Finding:

@@ -4,7 +4,9 @@
    github.com alone, and git's credential helper. The first that is there is used; no other is tried after it.
 2. The helper is asked only when the remote refused a request without a login, and at most once in an operation.
 3. An operation tries at most two logins, having none counted as one: some hosts lock out an address that fails often.
-4. No secret is in an argument vector, a `repr` or a message (I10). The helper gets what it needs on its standard input.
+4. Of git's configuration, that of the user and of the system says which helper is asked, and not that of the folder in
+   which an agent happens to be started: it comes with a project, and a helper is a command.
+5. No secret is in an argument vector, a `repr` or a message (I10). The helper gets what it needs on its standard input.
 """
 
 from __future__ import annotations
@@ -151,7 +153,8 @@ def ask_helper(remote: Remote, environment: NetworkEnvironment, deadline: Deadli
         question["username"] = username
     text = "".join(f"{name}={value}\n" for name, value in question.items()) + "\n"
     argv = [git, "-c", "credential.interactive=false", "credential", "fill"]
-    printed = process.output_of(argv, text.encode(), environment.environ, deadline.remaining_s())
+    nowhere = {**environment.environ, "GIT_DIR": os.devnull}
+    printed = process.output_of(argv, text.encode(), nowhere, deadline.remaining_s())
     reply = printed.decode("utf-8", "replace")
     found = dict(line.partition("=")[::2] for line in reply.splitlines())
     if not found.get("username") or "password" not in found:
