@@ -91,10 +91,18 @@ def _tell(known: Known, event: Event) -> None:
     news, told = News.of(known.standing), Told(known.folder, event.session)
     if not news.ids or not (_BEGINS[event.name] or news.ids - told.ids()):
         return
-    if event.name == "Stop":
-        told.remember(told.ids())  # where nothing can be remembered, the agent would be kept from each stop anew
-    say(json.dumps(_reply(event, " ".join(news.sentences(system_ms())))))
-    told.remember(news.ids)
+    reply = json.dumps(_reply(event, " ".join(news.sentences(system_ms()))))
+    if event.name != "Stop":
+        say(reply)
+        told.remember(news.ids)
+        return
+    before = told.ids()
+    told.remember(news.ids)  # first: where nothing can be remembered, the agent would be kept from each stop anew
+    try:
+        say(reply)
+    except OSError:
+        told.remember(before)
+        raise
 
 
 def _reply(event: Event, facts: str) -> dict[str, object]:
