@@ -65,8 +65,27 @@ MAX_HELD_BYTES: Final = 32 << 20
 It takes a chain of deltas of which each has more than one on top of it; git's chains of 50 hold 11 MB at the most.
 """
 
+MOST_BYTES: Final = {
+    "HEAD": 64 << 10,
+    "config": 256 << 10,
+    "objects/info/alternates": 64 << 10,
+    "packed-refs": 8 << 20,
+    "shallow": 4 << 20,
+}
+"""How large the files of a repository at a path may be that are read whole: 100 times what a large one has."""
+
 MAX_STORED_BYTES: Final = 1 << 20
 """The largest object, and base of a delta, that is read from a mailbox at a path.
 
 Four times what a record's file may have: what is merely too large for a record is named as that when it is taken in.
 """
+
+
+def check_file_size(size: int, most: int) -> None:
+    """Refuse a file that is read whole, by its size in bytes.
+
+    Raises:
+        ValueError: it is larger than that.
+    """
+    if size > most:
+        raise ValueError("a file of the repository is far too large")

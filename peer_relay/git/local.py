@@ -55,7 +55,7 @@ from peer_relay.git.branch_lock import BranchLock
 from peer_relay.git.collect import Collector, object_folders
 from peer_relay.git.connected import are_in_line, is_complete
 from peer_relay.git.inplace import InPlace
-from peer_relay.git.limits import MAX_STORED_BYTES
+from peer_relay.git.limits import MAX_STORED_BYTES, MOST_BYTES, check_file_size
 from peer_relay.git.objects import Objects
 from peer_relay.git.opening import Opening, Parts
 from peer_relay.git.outcomes import CONFLICT_ADVICE, FULL_ADVICE, MISSING_OBJECTS
@@ -163,7 +163,7 @@ class LocalTransport:
                 name = file.read(_REF_BYTES).removeprefix(SYMREF).rstrip(b"\r\n")
             if not name.startswith(LOCAL_BRANCH_PREFIX) or not check_ref_format(Ref(name)):
                 return None
-            return name if _ref_path(repo, name).is_file() or Ref(name) in repo.refs.get_packed_refs() else None
+            return name if _ref_path(repo, name).is_file() or Ref(name) in _packed_refs(repo) else None
 
     # -----------------------------------------------------------------------------------------------------------------
     # Reading
@@ -304,7 +304,7 @@ class LocalTransport:
                 raise PushRefused(remote=self._display, words=MISSING_OBJECTS)
 
     def _refuse_conflict(self, repo: Parts | Repo, ref: bytes, path: Path) -> None:
-        packed = repo.refs.get_packed_refs()
+        packed = _packed_refs(repo)
         if path.is_dir() or any(name.startswith(ref + b"/") or ref.startswith(name + b"/") for name in packed):
             raise self._conflict()
 
@@ -374,7 +374,14 @@ def _packed_value(repo: Parts | Repo, ref: bytes) -> bytes | None:
                 high = middle
         if (found := _PACKED.fullmatch(_next_line(file, low))) and found[2] == ref:
             return found[1]
-    return repo.refs.get_packed_refs().get(Ref(ref))
+    return _packed_refs(repo).get(Ref(ref))
+
+
+def _packed_refs(repo: Parts | Repo) -> dict[Ref, ObjectID]:
+    """Return the list of packed branches, which takes ten times its size in memory."""
+    with suppress(OSError):
+        check_file_size(Path(_ref_name(repo, _PACKED_REFS)).stat().st_size, MOST_BYTES["packed-refs"])
+    return repo.refs.get_packed_refs()
 
 
 def _next_line(file: BinaryIO, offset: int) -> bytes:

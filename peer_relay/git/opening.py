@@ -4,8 +4,8 @@
    file: it is read anew each time, and taken apart if one byte of it is another one.
 2. A repository is plain where dulwich would find nothing but that in it: it has its objects and references in its own
    folder, and its configuration names no extension, no working tree and no further file. Any other one, and whatever
-   cannot be read, is left to `Repo`, with its errors. Only a pipe in the place of the configuration is refused before:
-   it would wait for that without end.
+   cannot be read, is left to `Repo`, with its errors. Only a pipe in the place of a file of the repository is refused
+   before, which it would wait for without end, and a file that is far too large, which it would read whole.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dulwich.refs import DiskRefsContainer
 from dulwich.repo import Repo, parse_shared_repository
 
 from peer_relay.disk import NotAFile, without_waiting
+from peer_relay.git.limits import MOST_BYTES, check_file_size
 
 if TYPE_CHECKING:
     from typing import Self
@@ -72,7 +73,8 @@ class Opening:
             Exception: dulwich's own, the system's and the configuration parser's.
         """
         for folder in (self._path, f"{self._path}/.git", f"{self._path}.git"):
-            _refuse_pipe(f"{folder}/config")
+            for name, most in MOST_BYTES.items():
+                _refuse_odd(f"{folder}/{name}", most)
         try:
             return Repo(self._path)
         except NotGitRepository:
@@ -95,23 +97,27 @@ class Opening:
         """Return what a configuration says, or None if it is none of a plain repository (2)."""
         try:
             with open(path, "rb", buffering=0, opener=without_waiting) as file:
-                data = file.readall()
+                data = file.read(MOST_BYTES["config"] + 1)
         except NotAFile:
             raise
         except OSError:
             return None
+        check_file_size(len(data), MOST_BYTES["config"])
         if data != self._said[0]:
             self._said = data, _taken_apart(data)
         return self._said[1]
 
 
-def _refuse_pipe(path: str) -> None:
+def _refuse_odd(path: str, most: int) -> None:
     try:
-        os.close(without_waiting(path, os.O_RDONLY))
+        handle = without_waiting(path, os.O_RDONLY)
     except NotAFile:
         raise
     except OSError:
         return
+    size = os.fstat(handle).st_size
+    os.close(handle)
+    check_file_size(size, most)
 
 
 def _folder(path: str) -> str | None:

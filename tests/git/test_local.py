@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+import tracemalloc
 from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +28,7 @@ from peer_relay.errors import (
     TransportError,
     Unreachable,
 )
+from peer_relay.git.limits import MOST_BYTES
 from peer_relay.git.transport import FetchReply, FetchRequest
 from tests.claims import claim
 from tests.git.building import line
@@ -121,6 +123,19 @@ def test_a_damaged_branch_file_is_neither_absent_nor_overwritten(mailbox: Path, 
 
 
 @claim("deadline")
+@claim("memory-bounds")
+@pytest.mark.parametrize("name", MOST_BYTES)
+def test_a_file_of_the_repository_that_is_far_too_large_is_not_read(mailbox: Path, name: str) -> None:
+    with (mailbox / name).open("ab") as file:
+        file.truncate(1 << 30)
+    tracemalloc.start()
+    with pytest.raises(MalformedPack, match="an object or file of the repository cannot be read"):
+        transport(mailbox).fetch(FetchRequest(ref=REF), BytesIO(), deadline())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 << 20
+
+
 def test_an_expired_deadline_ends_every_call(mailbox: Path) -> None:
     steps = line(2)
     push(mailbox, steps)
