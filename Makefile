@@ -12,6 +12,8 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 PYTEST_ARGS ?=
 # What `make chaos` is told, such as CHAOS_ARGS='--records 500 --transport ssh'; `--help` lists it.
 CHAOS_ARGS ?=
+# What `make fuzz` is told, such as FUZZ_ARGS='--seconds 600 --target stream'; `--help` lists it.
+FUZZ_ARGS ?=
 # What `make bench` is told, such as BENCH_ARGS='--only growth'; `--list` lists the groups.
 BENCH_ARGS ?=
 # Which pages `make docs` runs, such as PAGES='pair ask'; all of them by default.
@@ -25,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test clients programs check dist format bench chaos docs pictures clean
+.PHONY: help demo test clients programs check dist format bench chaos fuzz docs pictures clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -63,6 +65,9 @@ bench: $(READY) ## run the benchmarks and write their table into docs/performanc
 
 chaos: $(READY) ## inject faults for long and check that nothing is lost or doubled
 	@$(RUN) tests.chaos $(CHAOS_ARGS)
+
+fuzz: $(READY) ## give made-up bytes to everything that reads what a stranger wrote, for five minutes
+	@$(RUN) tests.fuzz $(FUZZ_ARGS)
 
 docs: $(READY) ## run the commands of docs/ and write what they print into its pages
 	@$(RUN) tests.docs $(PAGES)
