@@ -432,12 +432,16 @@ def test_what_is_no_file_or_too_large_is_not_touched(tmp_path: Path, monkeypatch
 
 
 def test_without_a_backup_nothing_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> int:
-        raise OSError(28, "No space left on device")
+    really = os.open
+
+    def refuse(name: str | Path, flags: int, *more: int) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(28, "No space left on device")
+        return really(name, flags, *more)
 
     path = tmp_path / "mcp.json"
     path.write_text("{}")
-    monkeypatch.setattr(merging.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(StateUnusable, match=r"mcp\.json\.bak cannot be used: No space left on device\."):
         merge(path, "servers", ENTRY)
     assert path.read_text() == "{}"
