@@ -23,6 +23,7 @@ from peer_relay.git.remote import Remote, is_loopback
 from peer_relay.git.rewriting import leads_to
 from peer_relay.git.sshkeygen import Signer
 from peer_relay.git.store import GitStore
+from peer_relay.guard.known import KnownSecret
 from peer_relay.ids import check_peer_id
 from peer_relay.keys import TOKEN_BYTES, RoomKeys, format_token
 from peer_relay.local_state import LocalState
@@ -34,7 +35,7 @@ from peer_relay.standing import folder_of
 from peer_relay.times import format_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from peer_relay.config import RelayConfig
     from peer_relay.delivery import OnWait
@@ -78,6 +79,7 @@ def open_relay(
     environ: Mapping[str, str],
     observer: Observer | None = None,
     on_wait: OnWait | None = None,
+    known_secrets: Callable[[], Iterable[KnownSecret]] = tuple,
 ) -> Relay:
     """Return a relay for a room. Contacts and changes nothing.
 
@@ -86,6 +88,7 @@ def open_relay(
         environ: the environment, for credentials, proxies and ssh.
         observer: told of every operation on the mailbox.
         on_wait: as for `Relay`.
+        known_secrets: as for `Relay`, beside the token and the password of this configuration.
 
     Raises:
         InvalidToken, InvalidRemote, InvalidSetting: found without any contact.
@@ -102,6 +105,7 @@ def open_relay(
         timeout_s=config.timeout_s,
         near=parts.remote.kind == "local",
         on_wait=on_wait,
+        known_secrets=lambda: (*_secrets_of(config, parts), *known_secrets()),
     )
 
 
@@ -154,6 +158,13 @@ def inspect_room(config: RelayConfig, environ: Mapping[str, str], observer: Obse
     if config.peer_id not in room.peers:
         raise PeerNotInRoom(peer_id=config.peer_id, peers=room.peers)
     return room
+
+
+def _secrets_of(config: RelayConfig, parts: Parts) -> tuple[KnownSecret, ...]:
+    return (
+        KnownSecret("the token of this room", config.token, is_own=True),
+        KnownSecret("the password of the mailbox's address", parts.remote.password or "", is_own=True),
+    )
 
 
 def _push_rate(remote: Remote, per_minute: int | None) -> PushRate | None:

@@ -31,24 +31,25 @@ from peer_relay.errors import (
     TransportError,
     UnknownQuestion,
 )
-from peer_relay.ids import check_question_id, ulid_ms
+from peer_relay.ids import check_question_id
 from peer_relay.ledger import MAX_OPEN_PLANNED, State
 from peer_relay.outbox import OutboxEntry, Status
 from peer_relay.paths import Kind, Place
-from peer_relay.records import Answer, Question, make
 from peer_relay.reports import Listing, Reached, ReceivedAnswer, Sent, WaitingQuestion
 from peer_relay.standing import read_standing
-from peer_relay.times import format_ms
+from peer_relay.writing import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from peer_relay.checkpoint import Checkpoint
     from peer_relay.clock import Clock
     from peer_relay.delivery import Delivery, OnWait
     from peer_relay.exchanges import Exchange
+    from peer_relay.guard.known import KnownSecret
     from peer_relay.ledger import Ledger
     from peer_relay.local_state import LocalState
+    from peer_relay.records import Answer
     from peer_relay.standing import Standing
     from peer_relay.store import Store
 
@@ -71,6 +72,7 @@ class Relay(Decisions):
         near: whether the mailbox is at a path of this machine, where looking costs nobody anything.
         on_wait: told why a record waits for the turn of the next push, before it does, whatever its time limit is.
             Without it nothing waits for that: the record is queued, and `held_back_s` says for how long.
+        known_secrets: gives what this machine knows to be secret, when a record is written.
     """
 
     def __init__(
@@ -85,11 +87,11 @@ class Relay(Decisions):
         timeout_s: float,
         near: bool = False,
         on_wait: OnWait | None = None,
+        known_secrets: Callable[[], Iterable[KnownSecret]] = tuple,
     ) -> None:
         self.me = me
         self.near = near
         self.folder = state.folder
-        self._room_id = room_id
         self._store = store
         super().__init__(state)
         self._delivery = delivery
@@ -98,6 +100,7 @@ class Relay(Decisions):
         self._on_wait = on_wait
         self._waited_s = 0.0
         self._contacts = Contacts(store, state, delivery)
+        self._writer = Writer(me, room_id, clock, known_secrets)
 
     def having_waited(self, waited_s: float) -> Relay:
         """Return the same relay for a call that has waited already, which counts towards its time limit."""
@@ -107,57 +110,42 @@ class Relay(Decisions):
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def ask(self, question: str, context_hint: str | None = None) -> Sent:
+    def ask(self, question: str, context_hint: str | None = None, *, allow_secret: bool = False) -> Sent:
         """Ask the other peer.
 
         Raises:
-            InvalidRecord, TooManyOpen, ClockUnusable: the question cannot be asked; nothing is left behind.
+            InvalidRecord, SecretFound, TooManyOpen, ClockUnusable: the question cannot be asked; nothing is left
+                behind.
             MailboxError, TransportError: the room was never reached from this machine and cannot be entered.
             StateUnusable: this machine cannot keep it.
         """
         deadline = self._deadline()
-        question_id = self._clock.new_id()
-        record = make(
-            Question,
-            id=question_id,
-            room=self._room_id,
-            asker_id=self.me,
-            question=question,
-            context_hint=context_hint,
-            asked_at=format_ms(ulid_ms(question_id)),
-        )
+        record, notes = self._writer.question(question, context_hint, allow_secret=allow_secret)
         known = self._enter(deadline)
         self._check_room_for_question(known, deadline)
-        place = Place(question_id, self.me, Kind.QUESTION)
+        place = Place(record.id, self.me, Kind.QUESTION)
         entry = self._state.outbox.accept(place, record, self.me, known.snapshot.tip if known else None)
         try:
             # After its outbox file: a crash in between leaves a question without this file, whose answer counts as
             # unread all the same when it arrives. The other way round it would be looked for in vain for ever.
-            self._state.asked.add(question_id)
+            self._state.asked.add(record.id)
         except PeerRelayError:
             if self._state.outbox.take_back(entry):
                 raise  # otherwise it is on its way, as after a crash in between
         reached(CrashPoint.ASKED)
-        return self._send(entry, deadline)
+        return self._send(entry, deadline, notes)
 
-    def answer(self, question_id: str, answer: str, sources: Sequence[str] = ()) -> Sent:
+    def answer(self, question_id: str, answer: str, sources: Sequence[str] = (), *, allow_secret: bool = False) -> Sent:
         """Answer a question of the other peer.
 
         Raises:
-            InvalidRecord, UnknownQuestion, OwnQuestion, AlreadyAnswered, AlreadyQueued, ClockUnusable: the answer
-                cannot be given; nothing is left behind.
+            InvalidRecord, SecretFound, UnknownQuestion, OwnQuestion, AlreadyAnswered, AlreadyQueued, ClockUnusable:
+                the answer cannot be given; nothing is left behind.
             MailboxError, TransportError: whether the question is open is not known here and could not be found out.
             StateUnusable: this machine cannot keep it.
         """
         deadline = self._deadline()
-        record = make(
-            Answer,
-            id=question_id,
-            room=self._room_id,
-            answer=answer,
-            sources=tuple(sources),
-            answered_at=format_ms(self._clock.now_ms()),
-        )
+        record, notes = self._writer.answer(question_id, answer, sources, allow_secret=allow_secret)
         if question_id in self._answers_on_their_way():
             raise AlreadyQueued(question_id=question_id)
         known = self._state.load()
@@ -168,7 +156,7 @@ class Relay(Decisions):
         ledger.check_answerable(question_id, self.me)
         place = Place(question_id, ledger.other(self.me), Kind.ANSWER)
         entry = self._state.outbox.accept(place, record, self.me, known.snapshot.tip)
-        return self._send(entry, deadline)
+        return self._send(entry, deadline, notes)
 
     def deliver(self) -> bool:
         """Try to take the outbox to the mailbox once; return whether nothing is left that could go out by itself."""
@@ -323,7 +311,7 @@ class Relay(Decisions):
         taken = {entry.place.question_id for entry in self._on_their_way(Kind.QUESTION)}
         return len(taken.union(known.snapshot.ledger.open_of(self.me) if known else ()))
 
-    def _send(self, entry: OutboxEntry, deadline: Deadline) -> Sent:
+    def _send(self, entry: OutboxEntry, deadline: Deadline, notes: Sequence[str]) -> Sent:
         flushed = self._delivery.flush(deadline, entry, self._on_wait)
         delivered, blocked = entry.name in flushed.delivered, flushed.blocked
         if not delivered:
@@ -331,7 +319,7 @@ class Relay(Decisions):
                 delivered = self._settled_elsewhere(entry, deadline)
             except (MailboxError, TransportError, LocalError) as error:
                 blocked = error  # `queued` then: whoever hears that does not send it again, wherever it is
-        notes = self._notes(blocked, entry if delivered else None)
+        notes = (*notes, *self._notes(blocked, entry if delivered else None))
         return Sent(entry.place.question_id, delivered, notes, None if delivered else blocked)
 
     def _notes(self, blocked: PeerRelayError | None, sent: OutboxEntry | None) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ CLAIMS = {
     "delivered-or-queued": "Without a remote a record is queued, and it goes out later without anybody's help.",
     "stdout-is-json-rpc": "The server writes nothing but JSON-RPC to its standard output.",
     "no-network-before-initialize": "The server answers initialize before any disk or network work on the mailbox.",
+    "no-secret-goes-out": "A text that holds a secret of a known format is refused before anything is stored.",
     "secrets-never-shown": "Neither a room token nor a credential appears in a result, a message or a log.",
     "channel-says-facts": "A channel push says facts alone, and marks nothing as read.",
     "deadline": "Every operation ends by its deadline, also when the remote accepts and then says nothing.",

@@ -28,8 +28,8 @@ JARGON = re.compile(
     r"dulwich|urllib3|pydantic|filelock|pkt-line|sideband|hangup|errno|traceback|<class|object at 0x|\bb['\"]",
     re.IGNORECASE,
 )
-# Names of Python are jargon as they are written; "none is saved" and "failed" are words.
-NAMES = re.compile(r"\bNone\b|\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b")
+# Names of Python are jargon as they are written; "none is saved", "failed" and GitHub are words.
+NAMES = re.compile(r"\bNone\b|\b(?!GitHub\b)[A-Z][a-z]+(?:[A-Z][a-z]+)+\b")
 QUOTED = re.compile(r'"[^"]*"')
 # What differs from case to case: quoted words, details in parentheses, paths and addresses, ids, names of variables.
 VARIABLE = re.compile(r'"[^"]*"|\([^)]*\)|\S*[/@]\S*|\b[0-9a-f]{40}\b|\b[0-9A-Z]{26}\b|\b[A-Z]+(?:_[A-Z]+)+\b')
@@ -58,7 +58,8 @@ def flaws(sentence: str) -> Iterator[str]:
         yield "it has white space too much"
     if found := JARGON.search(sentence) or NAMES.search(QUOTED.sub("", sentence)):
         yield f"it holds jargon: {found[0]}"
-    yield from (f"it holds a secret: {secret}" for secret in SECRETS if secret in sentence)
+    said = sentence.replace("--allow-secret", "")
+    yield from (f"it holds a secret: {secret}" for secret in SECRETS if secret in said)
 
 
 def flaws_of(what: str, remedy: str) -> Iterator[str]:

@@ -34,7 +34,7 @@ LAYERS = {
         ),
         ("ground", "basics"),
     ),
-    "rules": Layer(("ledger",), ("ground", "basics", "format")),
+    "rules": Layer(("ledger", "guard.*"), ("ground", "basics", "format")),
     "contract": Layer(("store",), _PURE),
     "machine": Layer(("clock", "config", "disk", "sealed"), ("ground", "basics", "format")),
     "state": Layer(
@@ -54,10 +54,11 @@ LAYERS = {
             "reports",
             "turns",
             "verification",
+            "writing",
         ),
         _STATE,
     ),
-    "settings": Layer(("settings", "rooms"), (*_PURE, "machine")),
+    "settings": Layer(("settings", "rooms", "own_secrets"), (*_PURE, "machine")),
     "agents": Layer(("agents.*",), ("ground", "basics", "machine")),
     "root": Layer(
         ("app", "access", "doctor.*", "leaving", "replaying", "restoring"),

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from peer_relay.relay import Relay
     from peer_relay.reports import Sent
 
+_allow_secret = click.option(
+    "--allow-secret",
+    is_flag=True,
+    help="Send it although it looks as if it held a secret. It stays in the mailbox's history for ever.",
+)
 _ABOVE = (
     "Write above the line of scissors. What is there is sent",
     "exactly as it is, and can never be changed or taken back.",
@@ -51,7 +56,8 @@ _ABOVE = (
 )
 @click.argument("text", required=False)
 @click.option("--hint", metavar="TEXT", help="What the question is about, such as a file or a version, in a few words.")
-def ask(text: str | None, hint: str | None) -> None:
+@_allow_secret
+def ask(*, text: str | None, hint: str | None, allow_secret: bool) -> None:
     """Ask the other peer a question.
 
     Without TEXT it is written in your editor, the one in VISUAL or EDITOR; if standard input is not a terminal, or
@@ -66,7 +72,7 @@ def ask(text: str | None, hint: str | None) -> None:
             is_accepted=lambda text: any(_says(entry, Kind.QUESTION, text) for entry in relay.outbox()),
         )
         with text_for(form, text) as question:
-            sent = relay.ask(question, hint)
+            sent = relay.ask(question, hint, allow_secret=allow_secret)
         _tell("Question", Kind.QUESTION, sent, relay)
 
 
@@ -107,7 +113,8 @@ def _about_asking(relay: Relay, hint: str | None) -> list[str]:
     multiple=True,
     help="What the answer rests on, such as src/auth.py:40, a commit or a decision document. May be repeated.",
 )
-def answer(question_id: str, text: str | None, sources: tuple[str, ...]) -> None:
+@_allow_secret
+def answer(*, question_id: str, text: str | None, sources: tuple[str, ...], allow_secret: bool) -> None:
     """Answer a question of the other peer.
 
     Without TEXT it is written in your editor, the one in VISUAL or EDITOR, which shows the question; if standard input
@@ -122,7 +129,7 @@ def answer(question_id: str, text: str | None, sources: tuple[str, ...]) -> None
             is_accepted=lambda text: any(_says(each, Kind.ANSWER, text, question_id) for each in relay.outbox()),
         )
         with text_for(form, text) as reply:
-            sent = relay.answer(question_id, reply, sources)
+            sent = relay.answer(question_id, reply, sources, allow_secret=allow_secret)
         _tell("The answer to", Kind.ANSWER, sent, relay)
 
 

@@ -10,6 +10,7 @@ from peer_relay import app
 from peer_relay.cli.command import manners
 from peer_relay.cli.output import warn
 from peer_relay.cli.progress import Watcher
+from peer_relay.own_secrets import known_secrets
 from peer_relay.settings import load_config, surroundings
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def open_configured(room: str | None = None, on_wait: OnWait | None = None) -> R
     Raises:
         PeerRelayError: it is not clear which room, or a setting is wrong.
     """
-    return app.open_relay(load_config(warn, room or manners().room), surroundings(), Watcher(), on_wait)
+    config = load_config(warn, room or manners().room)
+    return app.open_relay(config, surroundings(), Watcher(), on_wait, known_secrets)
 
 
 @contextlib.contextmanager

@@ -54,6 +54,10 @@ from peer_relay.errors.request import (
     TooManyOpen,
     UnknownQuestion,
 )
+from peer_relay.errors.secret import (
+    Secret,
+    SecretFound,
+)
 from peer_relay.errors.transport import (
     AccessDenied,
     AuthenticationFailed,
@@ -113,6 +117,8 @@ __all__ = [
     "RequestError",
     "RoomExists",
     "RoomNotFound",
+    "Secret",
+    "SecretFound",
     "SigningFailed",
     "StateUnusable",
     "TooLarge",

@@ -11,7 +11,7 @@ from peer_relay import app
 from peer_relay.cli.config import _room
 from peer_relay.cli.pairing import find_place
 from peer_relay.cli.pasting import understand
-from peer_relay.errors import AlreadyQueued, InvalidRecord, NotYourQuestion, Problem
+from peer_relay.errors import AlreadyQueued, InvalidRecord, NotYourQuestion, Problem, Secret, SecretFound
 from peer_relay.git.environment import NetworkEnvironment
 from peer_relay.git.remote import parse_remote
 from peer_relay.invite import parse_invite
@@ -146,6 +146,13 @@ def requests() -> Iterator[Entry]:
     yield Entry("too many questions", lambda _: _ledger(open=full).plan_ask(make(Question, **QUESTION)))
     yield Entry("somebody else's question", lambda _: NotYourQuestion(question_id=ID))
     yield Entry("a second answer", lambda _: AlreadyQueued(question_id=ID))
+    one, other = (
+        Secret("a GitHub token", "the question", 3),
+        Secret("the password of a mailbox's address", "source 1", 1),
+    )
+    yield Entry("a secret", lambda _: SecretFound(found=(one,), command="ask"))
+    yield Entry("five secrets", lambda _: SecretFound(found=(one, other, one, one, one), command="answer"))
+    yield Entry("a login", lambda _: SecretFound(found=(other,), command=None))
 
 
 def settings() -> Iterator[Entry]:

@@ -51,11 +51,13 @@ class Writer(FakeRelay):
     said: list[tuple[Any, ...]] = field(default_factory=list)
     listing: Listing[Exchange] | None = None
 
-    def ask(self, question: str, context_hint: str | None = None) -> Sent:
-        return self._send(question, context_hint)
+    def ask(self, question: str, context_hint: str | None = None, *, allow_secret: bool = False) -> Sent:
+        return self._send(question, context_hint, *("with a secret",) * allow_secret)
 
-    def answer(self, question_id: str, answer: str, sources: Sequence[str] = ()) -> Sent:
-        return self._send(question_id, answer, tuple(sources))
+    def answer(
+        self, question_id: str, answer: str, sources: Sequence[str] = (), *, allow_secret: bool = False
+    ) -> Sent:
+        return self._send(question_id, answer, tuple(sources), *("with a secret",) * allow_secret)
 
     def exchange(self, question_id: str) -> Listing[Exchange]:
         if self.listing is None:
