@@ -89,3 +89,16 @@ def check_file_size(size: int, most: int) -> None:
     """
     if size > most:
         raise ValueError("a file of the repository is far too large")
+
+
+MAX_LISTING_BYTES: Final = 16 << 20
+"""A list of branches, and what stands before a pack."""
+
+MAX_LISTING_LINES: Final = 100_000
+"""The same in lines: one of ten bytes takes twenty times as much memory, so the bytes alone are no bound."""
+
+MAX_REPORT_BYTES: Final = 2 << 20
+"""What is said of a push: one line for the one branch, and whatever a hook prints."""
+
+MAX_STDERR_BYTES: Final = 16 << 20
+"""What ssh writes to its standard error, which goes to a file: the remote decides how much that is."""

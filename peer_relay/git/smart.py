@@ -37,6 +37,7 @@ from peer_relay.errors import (
     Unreachable,
     in_quotes,
 )
+from peer_relay.git.limits import MAX_LISTING_BYTES, MAX_LISTING_LINES, MAX_REPORT_BYTES
 from peer_relay.git.outcomes import contact_failure, push_refusal
 from peer_relay.git.transport import FetchReply, FetchRequest
 from peer_relay.git.words import clean
@@ -51,13 +52,6 @@ if TYPE_CHECKING:
 
     from peer_relay.deadline import Deadline
     from peer_relay.git.remote import Remote
-
-MAX_LISTING_BYTES: Final = 16 << 20
-MAX_LISTING_LINES: Final = 100_000
-"""A line of ten bytes takes twenty times as much memory, so that the bytes alone are no bound."""
-
-MAX_REPORT_BYTES: Final = 2 << 20
-"""A hook may say much, but a report is one line for the one branch. Its lines are too small to be counted."""
 
 _READS_A_LINE = 2  # its length, and what it is about
 _MAX_SAID_BYTES = 16 << 10

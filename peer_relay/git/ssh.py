@@ -27,13 +27,14 @@ import tempfile
 import threading
 from contextlib import contextmanager
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dulwich.client import TraditionalGitClient
 from dulwich.protocol import Protocol
 
 from peer_relay.errors import NotAGitServer, TooLarge, TransportError, Unreachable
 from peer_relay.git import process
+from peer_relay.git.limits import MAX_STDERR_BYTES
 from peer_relay.git.multiplexing import Multiplexing
 from peer_relay.git.outcomes import contact_failure
 from peer_relay.git.smart import NOT_GIT, SmartTransport
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from peer_relay.git.remote import Remote
     from peer_relay.git.smart import Operation
 
-MAX_STDERR_BYTES: Final = 16 << 20
 _GREETING_ADVICE = "Check the address, and that the shell of that account prints nothing of its own."
 _GRACE_S = 1.0
 _LOOK_EVERY_S = 0.1

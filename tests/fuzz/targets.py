@@ -40,6 +40,7 @@ from peer_relay.git.trees import Draft, files_of
 from peer_relay.git.words import clean, last_lines
 from tests.git.building import delta, entry, header, line, pack, raw_pack
 from tests.git.fault_server import REF, deadline
+from tests.hostile import server
 from tests.hostile.server import DISCOVERY, FETCH, HONEST, LS_REFS, OBJECTS, PUSH_DISCOVERY, REPORT, TIP
 from tests.pure import samples
 
@@ -324,7 +325,12 @@ def _responses(*phases: str) -> bytes:
 
 _READING = (DISCOVERY, LS_REFS, FETCH)
 _PUSHING = (PUSH_DISCOVERY, REPORT)
-_V0 = b"%04x" % (len(TIP + REF) + 30) + TIP + b" " + REF + b"\0side-band-64k shallow\n" + b"00000008NAK\n0009\1PACK0000"
+_V0 = b"".join(
+    (
+        *(server.line(TIP + b" " + REF + b"\0shallow side-band-64k"), b"0000"),
+        *(server.line(b"shallow " + TIP), b"0000", server.line(b"NAK\n"), server.band(1, b"PACK"), b"0000"),
+    )
+)
 _STREAMS = (
     *(bytes([act]) + b"".join(_said(*_READING)) for act in (0, 1, 4)),
     b"\2" + b"".join(_said(*_PUSHING)),

@@ -17,8 +17,8 @@ import pytest
 
 from peer_relay.errors import OutcomeUnknown, PeerRelayError, TooLarge, TransportError, Unreachable
 from peer_relay.git.environment import NetworkEnvironment
+from peer_relay.git.limits import MAX_STDERR_BYTES
 from peer_relay.git.smart import NOT_GIT
-from peer_relay.git.ssh import MAX_STDERR_BYTES
 from peer_relay.git.transport import FetchRequest
 from tests.claims import claim
 from tests.git.fault_server import REF, deadline
