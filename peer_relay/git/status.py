@@ -102,8 +102,8 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
     """Return the seconds of a `Retry-After` header (RFC 9110, 10.2.3), a day at most; None if it makes no sense."""
     if value is None:
         return None
-    if re.fullmatch(r"[0-9]+", value.strip(), re.ASCII):
-        return min(float(value), _LONGEST_PAUSE_S)
+    if re.fullmatch(r"[0-9]+", stripped := value.strip(), re.ASCII):
+        return min(float(stripped), _LONGEST_PAUSE_S)
     try:
         when = parsedate_to_datetime(value)
         seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)) - now

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _BATCH = 500
 _EXECUTED = re.compile(r"stat::number_of_executed_units: +(\d+)")
+_INPUT = re.compile(r"^Base64: (\S*)", re.MULTILINE)
+_SHOWN = 2_000
 _LONGEST_INPUT = 4_096
 _LONGEST_RUN_S = 5
 
@@ -96,9 +98,18 @@ def _guided(name: str, seconds: float, first_seed: int) -> Outcome:
         options = (*limits, f"-seed={first_seed}", "-print_final_stats=1", f"-artifact_prefix={folder}/")
         argv = [sys.executable, "-m", "tests.fuzz.guided", name, folder, *options]
         done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False)
-    found = _EXECUTED.search(done.stderr)
-    finding = "" if done.returncode == 0 else f"exit status {done.returncode}:\n{done.stdout}{done.stderr[-4_000:]}"
-    return Outcome(int(found[1]) if found else 0, finding)
+    return Outcome(int(_first(_EXECUTED, done.stderr) or 0), "" if done.returncode == 0 else _finding(done))
+
+
+def _finding(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the traceback that atheris printed, or else what libFuzzer said, and the input."""
+    said = done.stdout.strip() or done.stderr[-_SHOWN:].strip()
+    return f"{said}\n  the input, in base64: {_first(_INPUT, done.stderr)}"
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    return found[1] if found else ""
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import socket
 import struct
 import tempfile
 from contextlib import contextmanager
@@ -162,6 +163,27 @@ def http(data: bytes) -> None:
     pool = _Pool(said)
     transport._connections.pool = lambda: pool  # type: ignore[assignment, method-assign, return-value]
     converse(transport, data[0] if data else 0, said)
+
+
+def responses(data: bytes) -> None:
+    """Hold a conversation over connections that each bring any bytes; the first byte says which conversation."""
+    said, opened = io.BytesIO(data[1:]), list[socket.socket]()
+
+    def connect(*_: object) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        opened.extend((ours, theirs))
+        theirs.sendall(said.read(int.from_bytes(said.read(2))))
+        theirs.shutdown(socket.SHUT_WR)
+        return ours
+
+    transport = HttpTransport(parse_remote("http://localhost/mailbox.git"), NetworkEnvironment(environ={"PATH": ""}))
+    transport._connections.watch.connect = connect  # type: ignore[method-assign]
+    try:
+        converse(transport, data[0] if data else 0, data)
+    finally:
+        transport.close()
+        for each in opened:
+            each.close()
 
 
 def status(data: bytes) -> None:
@@ -323,6 +345,17 @@ def _responses(*phases: str) -> bytes:
     return b"".join(struct.pack(">H", len(each)) + each for each in (greeting + first, *others))
 
 
+def _raw(*phases: str) -> bytes:
+    """Return whole responses of http, each after its length in two bytes."""
+    said, whole, kind = io.BytesIO(_responses(*phases)), b"", b"advertisement"
+    service = b"receive-pack" if REPORT in phases else b"upload-pack"
+    while length := int.from_bytes(said.read(2)):
+        head = server.ok(b"application/x-git-%s-%s" % (service, kind), b"Content-Length: %d" % length)
+        whole += struct.pack(">H", len(head) + length) + head + said.read(length)
+        kind = b"result"
+    return whole
+
+
 _READING = (DISCOVERY, LS_REFS, FETCH)
 _PUSHING = (PUSH_DISCOVERY, REPORT)
 _V0 = b"".join(
@@ -336,6 +369,7 @@ _STREAMS = (
     b"\2" + b"".join(_said(*_PUSHING)),
     b"\1" + _V0,
 )
+_RAW = (*(bytes([act]) + _raw(*_READING) for act in (0, 1)), b"\2" + _raw(*_PUSHING))
 _RESPONSES = (*(bytes([act]) + _responses(*_READING) for act in (0, 1, 4)), b"\2" + _responses(*_PUSHING))
 _LINE = [each for step in line(4) for each in step.objects]
 _SMALL = b"0123456789" * 9
@@ -351,6 +385,7 @@ _TOKEN = keys.format_token(b"the room of the fuzzed functions")
 TARGETS: Mapping[str, Target] = {
     "stream": Target(stream, _STREAMS),
     "http": Target(http, _RESPONSES),
+    "responses": Target(responses, _RAW),
     "status": Target(
         status,
         (b"\0\xc8\nhttps://a.example/x\n7\ntext/plain", b"\1\x2e\n//b@c/info/refs\nSun, 22 Nov 2026 12:00:30 GMT"),
