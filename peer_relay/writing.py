@@ -86,4 +86,4 @@ class Writer:
         is_own = any(each.is_own for _, each in found)
         if secrets and (is_own or not allow_secret):
             raise SecretFound(found=secrets, command=None if is_own else command)
-        return [f"It was sent although it looks as if it held {each}." for each in secrets]
+        return [f"It was taken although it seems to hold {each}." for each in secrets]

@@ -35,7 +35,7 @@ class SecretFound(RequestError):
         """Name the kind and the place of the first few."""
         shown = ", ".join(map(str, self.found[:_SHOWN]))
         more = len(self.found) - _SHOWN
-        return f"Nothing was stored, because it looks as if it held {shown}{f' and {more} more' if more > 0 else ''}."
+        return f"Nothing was stored, because it seems to hold {shown}{f' and {more} more' if more > 0 else ''}."
 
     @property
     def remedy(self) -> str:
@@ -43,6 +43,6 @@ class SecretFound(RequestError):
         if self.command is None:
             return "Take it out: a room token, an invite or a login for a mailbox is never sent."
         return (
-            "Take it out, or say where it is kept; if it is harmless, only a person may send it, with "
+            "Take it out, or say where it is kept; if it is harmless, a person can send it by "
             f"`peer-relay {self.command} --allow-secret`."
         )

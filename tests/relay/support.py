@@ -14,9 +14,11 @@ from tests.store.benches import KEYS, START_MS, a_deadline, exchanging
 from tests.store.memory_store import MemoryStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from peer_relay.delivery import OnWait
+    from peer_relay.guard.known import KnownSecret
     from peer_relay.ledger import Ledger, Step
     from peer_relay.pacing import PushRate
     from peer_relay.records import Answer, Question
@@ -70,13 +72,21 @@ class Machine(Generic[StoreT]):
         relay: the process that runs now; `restart` replaces it.
     """
 
-    def __init__(self, peer: str, store: StoreT, folder: Path, time: FakeTime) -> None:
+    def __init__(
+        self,
+        peer: str,
+        store: StoreT,
+        folder: Path,
+        time: FakeTime,
+        known_secrets: Callable[[], Iterable[KnownSecret]] = tuple,
+    ) -> None:
         self.peer = peer
         self.store = store
         self.folder = folder
         self.time = time
         self.rate: PushRate | None = None
         self.on_wait: OnWait | None = None
+        self.known_secrets = known_secrets
         self.relay = self.another()
 
     def another(self) -> Relay:
@@ -91,6 +101,7 @@ class Machine(Generic[StoreT]):
             clock=clock,
             timeout_s=TIMEOUT_S,
             on_wait=self.on_wait,
+            known_secrets=self.known_secrets,
         )
 
     def restart(self) -> None:
