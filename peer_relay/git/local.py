@@ -378,7 +378,7 @@ def _packed_value(repo: Parts | Repo, ref: bytes) -> bytes | None:
 
 
 def _packed_refs(repo: Parts | Repo) -> dict[Ref, ObjectID]:
-    """Return the list of packed branches, which takes ten times its size in memory."""
+    """Return the list of packed branches: one of 100 MB took 300 MB and 16 s."""
     with suppress(OSError):
         check_file_size(Path(_ref_name(repo, _PACKED_REFS)).stat().st_size, MOST_BYTES["packed-refs"])
     return repo.refs.get_packed_refs()
