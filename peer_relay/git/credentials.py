@@ -16,7 +16,7 @@ import os
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from peer_relay.errors import AuthenticationFailed
 from peer_relay.git import process
@@ -75,7 +75,8 @@ class Login:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown, in each form in which a remote could repeat it."""
-        return (self.password, self.header.removeprefix("Basic "))
+        encoded = {quote(self.password), quote(self.password, safe="")} - {self.password}
+        return (self.password, self.header.removeprefix("Basic "), *encoded)
 
 
 class Logins:

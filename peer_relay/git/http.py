@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from dulwich.client import AbstractHttpGitClient, default_user_agent_string
+from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import HTTPError, ProtocolError
 from urllib3.util import Timeout
 
@@ -283,6 +284,7 @@ class _Client(AbstractHttpGitClient):
     def _refuse(self, url: str, response: BaseHTTPResponse, *, is_push: bool) -> NoReturn:
         """Raise the error for a status."""
         login = self._connections.logins.current
+        secrets = login.secrets if login else ()
         words = b""
         if response.headers.get("Content-Type", "").startswith("text/plain"):
             with contextlib.suppress(HTTPError, OSError):  # the status alone says enough
@@ -290,8 +292,8 @@ class _Client(AbstractHttpGitClient):
         answer = Answer(
             url=url,
             status=response.status,
-            headers=response.headers,
-            words=clean(words, secrets=login.secrets if login else ()),
+            headers=HTTPHeaderDict({name: clean(said, secrets=secrets) for name, said in response.headers.items()}),
+            words=clean(words, secrets=secrets),
             is_push=is_push,
             act="write" if url.endswith(_PUSH) else "read",
         )

@@ -42,7 +42,7 @@ class Answer:
     Attributes:
         url: the address that was asked, without any login.
         status: the status code.
-        headers: the headers; names are not case sensitive.
+        headers: the headers, fit to be shown; names are not case sensitive.
         words: what a text/plain body says, fit to be shown; empty otherwise.
         is_push: whether this is about a push that was sent, not about the listing before it.
         act: `read` or `write`.
