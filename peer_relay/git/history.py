@@ -119,13 +119,17 @@ def _walk_back(clone: Commits, tip: str, known: str | None) -> tuple[dict[str, s
     """
     child_of: dict[str, str | None] = {}
     beginnings: list[str] = []
+    aside: set[str] = set()
     waiting: list[tuple[str, str | None]] = [(tip, None)]
     while waiting and known not in child_of:
         commit, child = waiting.pop()
         if commit not in child_of:
             child_of[commit] = child
             parents = parents_of(clone, commit)
-            waiting += [(parent, commit) for parent in reversed(parents)]
+            # Each commit waits once at most as another parent than the first, however many merges name it.
+            others = [each for each in dict.fromkeys(parents[1:]) if each not in aside and each not in child_of]
+            aside.update(others)
+            waiting += [(parent, commit) for parent in reversed([*parents[:1], *others])]
             if not parents:
                 beginnings.append(commit)
     return child_of, beginnings

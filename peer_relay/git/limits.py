@@ -50,8 +50,8 @@ CATCH_UP: Final = replace(
     max_objects=1 << 20,
     # What the large hosts take in one push.
     max_pack_bytes=2 << 30,
-    # As much as zlib alone can do, so that no delta does more. An honest folder of one day grows 250-fold with 1,000
-    # files in it, and 760-fold with all 3,025 that a tip can hold.
+    # As much as zlib alone can do, so that no delta does more. What an honest room adds grew 92-fold with 1,000 files in
+    # the folder of one day; a tip can hold 3,025.
     max_growth=1_000,
 )
 """What came since: it grows with the time away."""

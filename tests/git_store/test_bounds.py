@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from peer_relay.git.history import line_between
 from peer_relay.git.trees import Draft
 from tests.claims import claim
 from tests.independent import START_MS, Room
@@ -109,3 +111,24 @@ def test_a_folder_that_was_made_to_be_searched_for_long_takes_no_longer_than_any
     with pytest.raises(ValueError, match="a folder in it cannot be read"):
         Draft(Hostile()).entries("ab" * 20)
     assert time.process_time() - began < 2
+
+
+@claim("memory-bounds")
+def test_merges_that_name_the_same_commits_again_and_again_are_followed_in_little_memory() -> None:
+    """Found by reading: each merge had all its parents wait, and a million merges of 16 parents took a gigabyte."""
+    count = 4_000
+
+    class Hostile:
+        def has(self, commit: str) -> bool:
+            return int(commit, 16) < count
+
+        def raw(self, _: str, commit: str) -> bytes:
+            parents = range(int(commit, 16) - 1, max(int(commit, 16) - 17, -1), -1)
+            return b"tree %040x\n" % 0 + b"".join(b"parent %040x\n" % each for each in parents)
+
+    tracemalloc.start()
+    line = line_between(Hostile(), f"{0:040x}", f"{count - 1:040x}")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert line == [f"{each:040x}" for each in range(1, count)]
+    assert peak < 1_000 * count
