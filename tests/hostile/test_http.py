@@ -103,6 +103,12 @@ ODDITIES: dict[str, tuple[Said, tuple[type[PeerRelayError], str] | None]] = {
         status(b"302 Found", b"Location: http://[::1"),
         (NotAGitServer, "HTTP 302 Found without an address"),
     ),
+    "an address with a line of its own": (
+        status(b"302 Found", b"Location: https://a.example/\x1b[31m\rX: y\r https://b.example/\0"),
+        (NotAGitServer, "it sends on to https://a.example/, which is not followed"),
+    ),
+    "a header in two lines": (ok(ADVERTISEMENT.replace(b"-git", b"-git\r\n ")) + LISTING, (NotAGitServer, "")),
+    "a name with a space": (answer(LISTING, b"X Y: z"), None),
     "a body that is no gzip": (answer(b"no gzip" + LISTING, b"Content-Encoding: gzip"), (Unreachable, "")),
     "a body in gzip": (answer(gzip.compress(LISTING), b"Content-Encoding: gzip"), None),
 }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from peer_relay.errors import OutcomeUnknown, PeerRelayError, TooLarge, TransportError, Unreachable
+from peer_relay.errors import DeadlineExceeded, OutcomeUnknown, PeerRelayError, TooLarge, TransportError, Unreachable
 from peer_relay.git.environment import NetworkEnvironment
 from peer_relay.git.limits import MAX_STDERR_BYTES
 from peer_relay.git.smart import NOT_GIT
@@ -216,6 +216,22 @@ def test_messages_of_ssh_without_an_end_do_not_fill_the_disk(tmp_path: Path) -> 
     assert isinstance(error, TooLarge)
     assert error.reason == f"messages of more than {MAX_STDERR_BYTES:,} bytes"
     assert time.monotonic() - begun < 15
+
+
+@claim("deadline")
+@needs_shell
+def test_the_deadline_holds_on_an_ssh_that_trickles(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    error = act(ssh_by("while :; do printf 1; sleep 0.05; done", tmp_path), LS_REFS, 0.5)
+    assert isinstance(error, DeadlineExceeded)
+    assert time.monotonic() - begun < 5
+
+
+@needs_shell
+def test_a_line_that_breaks_off_is_explained_by_the_last_words_of_ssh(tmp_path: Path) -> None:
+    error = act(ssh_by("printf 0042cut; echo 'Connection to host.example closed.' >&2", tmp_path), LS_REFS)
+    assert isinstance(error, Unreachable)
+    assert error.reason == '"Connection to host.example closed"'
 
 
 @claim("I3")
