@@ -48,6 +48,6 @@ def _of_room(remote: str, token: str) -> Iterator[KnownSecret]:
 
 
 def _is_credential(value: str) -> bool:
-    is_path = value.startswith(("/", "~", "./")) or "://" in value
+    is_path = value.startswith(("/", "~", "./")) or "\\" in value or "://" in value
     mixed = re.search("[0-9]", value) is not None and re.search("[A-Za-z]", value) is not None
     return len(value) >= _SHORTEST_OF_OTHERS and mixed and not is_path and not re.search(r"\s", value)

@@ -58,6 +58,10 @@ class Format(NamedTuple):
     is_own: bool = False
     leads: bool = True
 
+    def may_be_in(self, text: str) -> bool:
+        """Return whether one of its anchors is in a text."""
+        return any(anchor in text for anchor in self.anchors)
+
     def matches(self, text: str) -> Iterator[int]:
         """Yield where in a text it begins, in characters from 0."""
         present = [anchor for anchor in self.anchors if anchor in text]
@@ -212,7 +216,7 @@ FORMATS = (
     Format(
         "a private key",
         ("-----BEGIN ",),
-        r"-----BEGIN (?:[A-Z0-9]{2,9} ){0,2}PRIVATE KEY(?: BLOCK)?-----[\s\S]{40,400}",
+        r"-----BEGIN (?:[A-Z0-9]{2,9} ){0,2}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----)){40,400}",
         is_key_material,
     ),
     Format("a PuTTY private key", ("Private-Lines: ",), r"Private-Lines: \d{1,3}\s{1,4}[A-Za-z0-9+/]{40,}+"),

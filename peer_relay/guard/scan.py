@@ -9,22 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from peer_relay.guard.formats import FORMATS
-from peer_relay.guard.views import squeezed, views_of
+from peer_relay.guard.views import clean, decoded, plain, squeezed, unfold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from peer_relay.guard.formats import Format
     from peer_relay.guard.known import KnownSecret
-
-# Two characters say nothing, and an address or a key in lines is not a word that was broken.
-_WORDS = tuple(
-    dict.fromkeys(
-        anchor
-        for each in FORMATS
-        for anchor in each.anchors
-        if len(anchor) > 2 and " " not in anchor and anchor != "://"
-    )
-)
+    from peer_relay.guard.views import View
 
 
 class Finding(NamedTuple):
@@ -52,10 +44,26 @@ def find_secrets(text: str, known: Iterable[KnownSecret] = ()) -> list[Finding]:
 
 
 def _of_a_format(text: str) -> Iterator[Finding]:
-    for view in views_of(text, _WORDS):
-        for each in FORMATS:
-            for position in each.matches(view.text):
-                yield Finding(view.line_of(position), each.kind, each.is_own)
+    cleaned = clean(text)
+    present = [each for each in FORMATS if each.may_be_in(cleaned)]
+    yield from _read(plain(text), present if cleaned == text else FORMATS)
+    unfolded = unfold(cleaned, [anchor for each in present for anchor in each.anchors if _begins_a_word(anchor)])
+    if unfolded.text != text:
+        yield from _read(unfolded, FORMATS)
+    for view in decoded(unfolded):
+        yield from _read(view, FORMATS)
+
+
+def _begins_a_word(anchor: str) -> bool:
+    """Return whether an anchor says that a secret has begun; plain letters as in `path`, and addresses, do not."""
+    is_plain = len(anchor) <= 3 and anchor.isalpha() and anchor.islower()
+    return len(anchor) > 2 and " " not in anchor and anchor != "://" and not is_plain
+
+
+def _read(view: View, formats: Iterable[Format]) -> Iterator[Finding]:
+    for each in formats:
+        for position in each.matches(view.text):
+            yield Finding(view.line_of(position), each.kind, each.is_own)
 
 
 def _known_in(text: str, known: Iterable[KnownSecret]) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """The ways in which a text is read when secrets are looked for: as it is, unfolded, and what is base64 in it.
 
 1. Every view knows from which line of the text each of its characters comes.
-2. A view takes time in proportion to the text's length.
+2. A view takes time in proportion to the text's length, and the usual text has but one.
 3. What is invisible or only looks like a letter or digit of ASCII is a fixed list, never a Unicode property: those
    change with the version of Python.
 
@@ -32,10 +32,12 @@ _LOOKALIKES = ((0xFF01, 0xFF5E), (0x1D400, 0x1D7FF))
 _HYPHENS = (0x2010, 0x2015)
 
 _ESCAPED = re.compile(r"(?:\\u00|\\x|%)([2-7][0-9A-Fa-f])")
-_JOINED_STRINGS = re.compile(r"([\"'])[ \t]*+(?:[+.&][ \t]*+)?\1(?=[A-Za-z0-9_./+:-])")
+_JOINED_STRINGS = re.compile(r"(?<=[A-Za-z0-9_./+:-])([\"'])[ \t]*+(?:[+.&][ \t]*+)?\1(?=[A-Za-z0-9_./+:-])")
 _OF_TOKENS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.+/=~:$"
 _INDENTATION = " \t>#*|"
-_BASE64 = re.compile(r"(?:(?:[A-Za-z0-9+/]{60,}+\r?\n[ \t]*+)++[A-Za-z0-9+/]*+|[A-Za-z0-9+/_-]{24,}+)={0,2}")
+_BASE64 = re.compile(
+    r"(?<![A-Za-z0-9+/_-])(?:(?:[A-Za-z0-9+/]{60,}+\r?\n[ \t]*+)++[A-Za-z0-9+/]*+|[A-Za-z0-9+/_-]{24,}+)={0,2}"
+)
 _SOFT_BREAK = re.compile(r"[\\=]\r?\n")
 
 
@@ -57,20 +59,9 @@ class View(NamedTuple):
         return self.first - 1 + bisect_right(self.starts, position)
 
 
-def views_of(text: str, anchors: Sequence[str]) -> Iterator[View]:
-    """Yield the views of a text.
-
-    Args:
-        text: as it is to be stored.
-        anchors: with what secrets may begin. Two lines are taken for one broken word where the upper one ends with
-            a word that has one of these in it.
-    """
-    plain = View(text, _starts_of(text.split("\n")))
-    yield plain
-    unfolded = unfold(text, anchors)
-    if unfolded.text != text:
-        yield unfolded
-    yield from _decoded(unfolded)
+def plain(text: str) -> View:
+    """Return the view of a text as it is."""
+    return View(text, _starts_of(text.split("\n")))
 
 
 def clean(text: str) -> str:
@@ -81,12 +72,16 @@ def clean(text: str) -> str:
     return _JOINED_STRINGS.sub("", text)
 
 
-def unfold(text: str, anchors: Sequence[str]) -> View:
-    """Return the view of a text whose broken words are whole."""
-    cleaned = clean(text)
-    present = [anchor for anchor in anchors if anchor in cleaned]
-    if not present and _SOFT_BREAK.search(cleaned) is None:
-        return View(cleaned, _starts_of(cleaned.split("\n")))
+def unfold(cleaned: str, anchors: Sequence[str]) -> View:
+    """Return the view of a text whose broken words are whole.
+
+    Args:
+        cleaned: the text, after `clean`.
+        anchors: with what a secret begins that may be in it. Two lines are taken for one broken word where the upper
+            one ends with a word that has one of these in it.
+    """
+    if not anchors and _SOFT_BREAK.search(cleaned) is None:
+        return plain(cleaned)
     pieces: list[str] = []
     starts: list[int] = []
     length, joins = 0, False
@@ -99,7 +94,7 @@ def unfold(text: str, anchors: Sequence[str]) -> View:
             piece, joins = piece[:-1], True
         else:
             word = piece[len(piece.rstrip(_OF_TOKENS)) :]
-            joins = bool(word) and (is_whole_word or any(anchor in word for anchor in present))
+            joins = bool(word) and (is_whole_word or any(anchor in word for anchor in anchors))
         pieces.append(piece if joins else f"{piece}\n")
         length += len(pieces[-1])
     return View("".join(pieces).removesuffix("\n"), starts)
@@ -119,8 +114,8 @@ def _starts_of(lines: Sequence[str], between: int = 1) -> list[int]:
     return starts
 
 
-def _decoded(view: View) -> Iterator[View]:
-    """Yield what stands in base64 in a view, each on the line where it begins."""
+def decoded(view: View) -> Iterator[View]:
+    """Yield what stands in base64 in a view, each piece on the line where it begins."""
     for match in _BASE64.finditer(view.text):
         run = "".join(match[0].split()).rstrip("=").translate(_STANDARD)
         try:
