@@ -30,7 +30,7 @@ def test_what_a_target_is_meant_for_passes(name: str) -> None:
 @pytest.mark.parametrize("name", TARGETS)
 @given(data=st.data())
 # Most of the time of an example is hypothesis's own.
-@settings(max_examples=min(settings().max_examples, 25))
+@settings(max_examples=min(settings().max_examples, 15))
 def test_whatever_comes_only_our_own_errors_leave(name: str, data: st.DataObject) -> None:
     TARGETS[name].run(data.draw(changed(TARGETS[name].seeds)))
 
