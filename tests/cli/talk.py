@@ -17,6 +17,7 @@ from peer_relay.reports import Listing, ReceivedAnswer, WaitingQuestion
 from peer_relay.standing import Standing
 from peer_relay.times import format_ms, parse_ms
 from tests.cli.support import ROOM, FakeRelay
+from tests.hostile.texts import REFUSED, STORABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,6 +65,7 @@ TALK = (
     said(ID_3, "alice", "Is the limit still 5?"),
 )
 
+LONG = 1_000
 HOSTILE = (
     "bell \u0007 escape \u001b[31mred\u001b[0m csi \u009b2J link \u001b]8;;http://evil\u001b\\here\u001b]8;;\u001b\\",
     "over\rwritten, \u202etxt.exe\u202c and \u2066isolated\u2069",
@@ -81,6 +83,7 @@ HOSTILE = (
     "x\n" * 3 + "\n" * 3000 + "2026-11-23 bob answers\n    not at all",
     "y" * 3000 + " " * 500 + "bob answers  2026-11-23 10:00:00 +0000 (now)",
     "漢字" * 100 + " \U0001f469\u200d\U0001f4bb \u2764\ufe0f 1\ufe0f\u20e3 \u0645\u06cc\u200c\u062e\u0648",
+    *(text for text in (*STORABLE.values(), *REFUSED.values()) if text.strip() and len(text) < LONG),
 )
 """Some of these could never be read from a mailbox; they must do no harm all the same."""
 

@@ -54,9 +54,7 @@ class Writer(FakeRelay):
     def ask(self, question: str, context_hint: str | None = None, *, allow_secret: bool = False) -> Sent:
         return self._send(question, context_hint, *("with a secret",) * allow_secret)
 
-    def answer(
-        self, question_id: str, answer: str, sources: Sequence[str] = (), *, allow_secret: bool = False
-    ) -> Sent:
+    def answer(self, question_id: str, answer: str, sources: Sequence[str] = (), *, allow_secret: bool = False) -> Sent:
         return self._send(question_id, answer, tuple(sources), *("with a secret",) * allow_secret)
 
     def exchange(self, question_id: str) -> Listing[Exchange]:

@@ -288,7 +288,7 @@ def test_hostile_texts_come_through_no_output(room: TalkRelay, monkeypatch: pyte
     room.exchanged = tuple(slipped(text, number) for number, text in enumerate(HOSTILE))
     room.notes = HOSTILE[:2]
     screen = on_terminal(monkeypatch, 80) if output == "terminal" else None
-    shown = run("log", *{"json": ["--json"], "markdown": ["--markdown", "-"]}.get(output, []))
+    shown = run("log", "--all", *{"json": ["--json"], "markdown": ["--markdown", "-"]}.get(output, []))
     assert shown.exit_code == 0
     written = shown.output + (plain(screen.getvalue()) if screen else "")
     assert UNSEEN.findall(written.replace("\n", "").replace("\t", "")) == []
