@@ -6,7 +6,8 @@
 3. What was read is fit to be shown (I9), the token apart; whether the remote may be used is decided elsewhere.
 
 Form: `pr1-`, the lower-case base32 of a JSON array of three strings (remote, token, invited peer), and 8 characters
-of checksum over all that precedes.
+of checksum over all that precedes. In a room with pinned keys, one more string for each of those that go along
+(`signing.format_pin`); programs that know nothing of them then say that they have to be upgraded.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from peer_relay.errors import InvalidInvite, InvalidToken
 from peer_relay.ids import PEER_PATTERN
 from peer_relay.keys import base32, checksum, parse_token
+from peer_relay.signing import Pin, format_pin, parse_pin
 from peer_relay.text import is_one_line
 
 _PREFIX = "pr1-"
@@ -36,16 +38,19 @@ class Invite:
         remote: the mailbox's address, without a password.
         token: the room token (secret).
         peer_id: the id of the peer that is invited.
+        pins: the keys that whoever made the invite vouches for.
     """
 
     remote: str
     token: str = field(repr=False)
     peer_id: str
+    pins: tuple[Pin, ...] = field(default=(), repr=False)
 
 
 def format_invite(invite: Invite) -> str:
     """Return the invite as one line of a-z, 2-7 and `-`."""
-    content = json.dumps([invite.remote, invite.token, invite.peer_id], ensure_ascii=False, separators=(",", ":"))
+    fields = [invite.remote, invite.token, invite.peer_id, *map(format_pin, invite.pins)]
+    content = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
     body = _PREFIX + base32(content.encode())
     return body + checksum(body, _CHECKSUM)
 
@@ -68,14 +73,15 @@ def parse_invite(line: str) -> Invite:
     return invite
 
 
-def _decode(payload: str) -> tuple[str, str, str]:
+def _decode(payload: str) -> tuple[str, str, str, tuple[Pin, ...]]:
     try:
-        remote, token, peer_id = json.loads(base64.b32decode(payload.upper() + "=" * (-len(payload) % 8)))
+        remote, token, peer_id, *lines = json.loads(base64.b32decode(payload.upper() + "=" * (-len(payload) % 8)))
         parse_token(token)
+        pins = tuple(map(parse_pin, lines))
         known = isinstance(remote, str) and is_one_line(remote) and bool(re.fullmatch(PEER_PATTERN, peer_id))
     except (binascii.Error, ValueError, TypeError, RecursionError, InvalidToken):
-        known = False
+        known, pins = False, ()
     if not known:
         advice = "Upgrade peer-relay on both machines, then ask for a new invite."
         raise InvalidInvite(reason="it was written by another version of peer-relay", advice=advice)
-    return remote, token, peer_id
+    return remote, token, peer_id, pins

@@ -6,6 +6,7 @@ loaded when there is something to check, so that a room without signatures does 
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from peer_relay.sshsig import Signature, parse_signature, signed_data, strings
@@ -82,6 +83,7 @@ def _verify(key: PublicKey, signature: Signature, data: bytes) -> None:
         loaded.verify(encoded, data, ec.ECDSA(hash_of))
 
 
+@functools.lru_cache(16)
 def _load(key: PublicKey) -> object:
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - see above
     from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415

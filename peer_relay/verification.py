@@ -56,13 +56,17 @@ class Proof:
 
 @dataclass(frozen=True)
 class Tally:
-    """How many commits are exact, by what they do; those that bear a signature are among them."""
+    """How many commits are exact, by what they do; those that bear a signature are among them.
+
+    Of these, `vouched` bear one by a key that is pinned on this machine for their author.
+    """
 
     commits: int = 0
     questions: int = 0
     answers: int = 0
     archives: int = 0
     signed: int = 0
+    vouched: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class Verdict:
         checkpoint: the newest commit that this machine had verified before; None if there is none.
         contained: whether the checkpoint is among the exact commits; None if there is none, or if it is not known
             because a commit was refused before it was met.
+        pinned: the peers for whom a key is pinned on this machine.
     """
 
     tip: str
@@ -106,6 +111,7 @@ class Verdict:
     reused: tuple[ReusedId, ...]
     checkpoint: str | None
     contained: bool | None
+    pinned: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -124,11 +130,13 @@ class Verification:
     Args:
         replay: what was fetched.
         checkpoint: the newest commit that this machine had verified before, or None.
+        pinned: the peers for whom a key is pinned, in whose commits the replay looks for it.
     """
 
-    def __init__(self, replay: Replay, checkpoint: str | None) -> None:
+    def __init__(self, replay: Replay, checkpoint: str | None, pinned: tuple[str, ...] = ()) -> None:
         self._replay = replay
         self._checkpoint = checkpoint
+        self._pinned = pinned
 
     def run(self, on_progress: Callable[[int, int], None]) -> Verdict:
         """Verify every commit, up to the first that is not exact. To be called once.
@@ -155,7 +163,7 @@ class Verification:
         return Verdict(
             tip=self._replay.tip,
             total=self._replay.total,
-            tally=Tally(found.commits, found.questions, found.answers, found.archives, found.signed),
+            tally=Tally(found.commits, found.questions, found.answers, found.archives, found.signed, found.vouched),
             peers=found.peers,
             first=found.first,
             last=found.last,
@@ -163,6 +171,7 @@ class Verification:
             reused=tuple(ReusedId(question_id, tuple(commits)) for question_id, commits in found.reused.items()),
             checkpoint=self._checkpoint,
             contained=found.met_checkpoint if is_known else None,
+            pinned=self._pinned,
         )
 
 
@@ -195,6 +204,7 @@ class _Found:
     answers: int = 0
     archives: int = 0
     signed: int = 0
+    vouched: int = 0
     peers: tuple[str, str] | None = None
     first: str | None = None
     last: str | None = None
@@ -216,6 +226,7 @@ class _Found:
             self._ask(arrival.place.question_id, commit)
         self.commits += 1
         self.signed += verified.signed
+        self.vouched += verified.vouched
         self.last = commit
         self.met_checkpoint |= commit == checkpoint
 
@@ -254,6 +265,8 @@ def _proofs(verdict: Verdict) -> Iterator[Proof]:
         ("order", "Every answer follows its question, and no question has a second one."),
     ):
         yield Proof(name, Outcome.PROVED, sentence)
+    if verdict.pinned:
+        yield Proof("signatures", Outcome.PROVED, _vouched(verdict))
     if verdict.reused:
         yield Proof("ids", Outcome.REFUTED, " ".join(map(_reused, verdict.reused)))
     else:
@@ -289,11 +302,19 @@ def _files(tally: Tally) -> str:
 
 
 def _signatures(tally: Tally) -> str:
-    if not tally.signed:
+    unknown = tally.signed - tally.vouched
+    if not unknown:
         return ""
-    if tally.signed == 1:
+    if unknown == 1:
         return " 1 commit bears a signature, whose owner is not checked here."
-    return f" {tally.signed:,} commits bear signatures, whose owners are not checked here."
+    return f" {unknown:,} commits bear signatures, whose owners are not checked here."
+
+
+def _vouched(verdict: Verdict) -> str:
+    number = counted(verdict.tally.vouched, "commit")
+    signed = f"{number} {'is' if verdict.tally.vouched == 1 else 'are'} signed by the keys that are pinned"
+    who = " and ".join(verdict.pinned)
+    return f"{signed}: all that {who} wrote since then."
 
 
 def _checkpoint(verdict: Verdict) -> Proof:

@@ -61,7 +61,7 @@ LAYERS = {
     "settings": Layer(("settings", "rooms", "own_secrets"), (*_PURE, "machine")),
     "agents": Layer(("agents.*",), ("ground", "basics", "machine")),
     "root": Layer(
-        ("app", "access", "doctor.*", "leaving", "replaying", "restoring"),
+        ("app", "access", "doctor.*", "leaving", "pinning", "replaying", "restoring"),
         (*_STATE, "git", "driver", "settings", "agents"),
     ),
     "faces": Layer(("cli.*", "demo", "server.*", "__main__"), (*_STATE, "git", "driver", "settings", "agents", "root")),

@@ -31,6 +31,8 @@ COMMANDS = {
     "invite": ("rooms", "Print the invite of a room again."),
     "rooms": ("rooms", "List the rooms that are saved on this machine."),
     "leave": ("rooms", "Take a saved room off this machine."),
+    "keys": ("keyring", "Show the keys with which the two peers of the room sign."),
+    "allowed-signers": ("keyring", "Print the pinned keys, for git."),
     "token": ("pairing", "Print a new room token."),
     "config": ("config", "Show what an agent's file needs to start the server."),
     "ping": ("ping", "Go to the room and back, and check that it can be written."),
@@ -47,7 +49,7 @@ COMMANDS = {
     "show": ("reading", "Show one question and its answer in full."),
     "verify": ("verify", "Prove that the whole history of the room is exact."),
     "restore": ("restore", "Put the room's branch back to what this machine verified."),
-    "doctor": ("doctor", "Check everything that peer-relay stands on, and say what to do."),
+    "doctor": ("doctor", "Check all that peer-relay stands on, and say what to do."),
     "outbox": ("outbox", "Show what this machine has not delivered yet."),
     "schema": ("schema", "Print the JSON Schema of a stored record."),
     "completion": ("completion", "Print what makes a shell complete commands, options and ids."),
@@ -69,7 +71,7 @@ class Commands(click.Group):
             return None
         with _uncollected():
             module = importlib.import_module(f"peer_relay.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same

@@ -62,7 +62,7 @@ _STYLES = {
 )
 @click.option("--fix", "mends", is_flag=True, help="Repair what can be repaired without losing anything.")
 def doctor(mends: bool) -> None:  # noqa: FBT001 - click passes flags by name
-    """Check everything that peer-relay stands on, and say what to do.
+    """Check all that peer-relay stands on, and say what to do.
 
     Without --fix nothing is changed, neither here nor in the mailbox. With it, modes are set right, locks and
     unfinished files of killed processes are removed, a damaged clone is removed and fetched again, and a damaged

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -21,17 +22,21 @@ from peer_relay.cli.pasting import is_cut, understand
 from peer_relay.cli.progress import Watcher, working
 from peer_relay.cli.prompts import agree, can_ask, complain, folded, read_hidden, remark
 from peer_relay.cli.registering import offer, register_option
+from peer_relay.cli.signing import as_objects, chosen_key, pin_command, sign_option, told_of
 from peer_relay.cli.terminal import on_terminal
-from peer_relay.errors import InvalidInvite, LocalError, TransportError
+from peer_relay.errors import InvalidInvite, LocalError, PeerRelayError, TransportError
 from peer_relay.keys import RoomKeys
 from peer_relay.rooms import Rooms, SavedRoom
 from peer_relay.settings import Settings, read_settings, surroundings
+from peer_relay.signing import Signing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from peer_relay.cli.pairing import Place
+    from peer_relay.config import RelayConfig
     from peer_relay.invite import Invite
+    from peer_relay.sshkeys import PublicKey
 
 _MAX_INPUT_BYTES = 64 * 1024
 
@@ -41,14 +46,16 @@ _MAX_INPUT_BYTES = 64 * 1024
         "peer-relay join  # asks for the invite",
         "peer-relay join --remote https://github.com/alice/mailbox.git",
         "pbpaste | peer-relay join --json",
+        "peer-relay join --sign  # and sign what you write with your usual ssh key",
     ],
     prints_data=True,
 )
 @click.option("--remote", help="Your own address of the same repository, such as https:// instead of ssh.")
 @name_option
 @click.option("--yes", is_flag=True, help="Become the other peer, too, by an invite that you made yourself.")
+@sign_option
 @register_option
-def join(*, remote: str | None, name: str | None, yes: bool, register: bool | None) -> None:
+def join(*, remote: str | None, name: str | None, yes: bool, key_file: str | None, register: bool | None) -> None:
     """Enter the room that an invite leads to.
 
     The invite is asked for (what you paste is not shown), or read from standard input if that is not a terminal. It is
@@ -58,27 +65,78 @@ def join(*, remote: str | None, name: str | None, yes: bool, register: bool | No
     _check_whose_it_is(settings.rooms, invite, confirmed=yes)
     place = find_place(remote or invite.remote)
     with _reusable():
-        room, saved_as = _enter(settings, invite, place, name)
+        key = None if key_file is None else chosen_key(settings, key_file)
+        room, saved_as = _enter(settings, invite, place, name, key)
     if manners().as_json:
         told = {"remote": place.remote.display, "room_id": room.identity[0], "me": room.peer_id}
-        emit({**told, "peer": room.other_peer, "saved_as": saved_as})
+        signs = {} if room.signing is None else {"keys": list(as_objects(room.signing))}
+        emit({**told, "peer": room.other_peer, "saved_as": saved_as, **signs})
     else:
         who = f"You are {room.peer_id}, paired with {room.other_peer} in {place.remote.display}."
         say(folded(f"{who} The room is saved as {saved_as}.", sys.stdout))
+        _tell_of_keys(room, key)
     offer(settings, saved_as, place.remote, register=register)
 
 
-def _enter(settings: Settings, invite: Invite, place: Place, name: str | None) -> tuple[SavedRoom, str]:
+def _tell_of_keys(room: SavedRoom, key: tuple[str, PublicKey] | None) -> None:
+    for sentence in told_of(room):
+        say(folded(sentence, sys.stdout))
+    if room.signing is None or key is None:
+        return
+    pin = next(pin for pin in room.signing.pins if (pin.peer, pin.key) == (room.peer_id, key[1]))
+    say(folded(f"\nFor your signatures to count, {room.other_peer} runs this:", sys.stdout))
+    say(f"\n    {pin_command(pin)}")
+
+
+def _signing(settings: Settings, invite: Invite, key: tuple[str, PublicKey] | None) -> Signing | None:
+    """Return what is pinned for the room already, together with what the invite brings.
+
+    Raises:
+        Failure: others ask for signatures of this peer, and this machine would not sign.
+    """
+    identity = RoomKeys.from_token(invite.token).room_id, invite.peer_id
+    signing = settings.rooms.signing_of(identity) or Signing()
+    known = {(pin.peer, pin.key) for pin in signing.pins}
+    signing = replace(signing, pins=(*signing.pins, *(p for p in invite.pins if (p.peer, p.key) not in known)))
+    if key is not None:
+        return replace(signing, key_file=key[0])
+    if signing.key_file is None and signing.is_bound(invite.peer_id):
+        raise Failure(
+            f"{invite.peer_id} signs in this room, so what this machine writes would be refused. Add --sign.",
+            kind="NotSigned",
+        )
+    return signing if signing.pins or signing.key_file else None
+
+
+def _enter(
+    settings: Settings, invite: Invite, place: Place, name: str | None, key: tuple[str, PublicKey] | None
+) -> tuple[SavedRoom, str]:
     """Check the mailbox, verify the room and save it; return it and the name that it is saved under."""
-    config = settings.config(place.address, invite.token, invite.peer_id)
+    signing = _signing(settings, invite, key)
+    config = settings.config(place.address, invite.token, invite.peer_id, signing)
     with nothing_left(settings, invite.token, invite.peer_id):
         if is_public(settings, place, RoomKeys.from_token(invite.token).room_id):
             warn(place.public_sentence)
         with working("Reading the room"):
             peers = app.inspect_room(config, surroundings(), Watcher()).peers
         other = peers[1] if peers[0] == invite.peer_id else peers[0]
-        room = SavedRoom(remote=place.address, token=invite.token, peer_id=invite.peer_id, other_peer=other)
-        return room, settings.rooms.save(room, name)
+        if key is not None:
+            from peer_relay import pinning  # noqa: PLC0415 - only who signs needs it
+
+            signing = pinning.with_key(config, invite.peer_id, key[1], surroundings(), Watcher())
+        room = SavedRoom(place.address, invite.token, invite.peer_id, other, signing)
+        saved_as = settings.rooms.save(room, name)
+    if signing is not None:
+        _look_again(settings.config(room.remote, room.token, room.peer_id, signing))
+    return room, saved_as
+
+
+def _look_again(config: RelayConfig) -> None:
+    """Look once more at what was refused on this machine for want of a key that the invite brought."""
+    from peer_relay import pinning  # noqa: PLC0415 - only who signs needs it
+
+    with contextlib.suppress(PeerRelayError):
+        pinning.look_afresh(config, surroundings(), Watcher())
 
 
 @contextlib.contextmanager

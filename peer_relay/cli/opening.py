@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -30,6 +30,7 @@ from peer_relay.cli.pairing import (
 from peer_relay.cli.progress import Watcher, working
 from peer_relay.cli.prompts import ask, can_ask, folded, remark
 from peer_relay.cli.registering import offer, register_option
+from peer_relay.cli.signing import as_objects, chosen_key, pins_for, sign_option, told_of
 from peer_relay.errors import OutcomeUnknown, PeerRelayError
 from peer_relay.git.remote import parse_remote
 from peer_relay.invite import Invite, format_invite
@@ -37,9 +38,12 @@ from peer_relay.keys import parse_token
 from peer_relay.paths import branch_ref
 from peer_relay.rooms import Rooms, SavedRoom
 from peer_relay.settings import Settings, read_settings, surroundings
+from peer_relay.signing import Signing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from peer_relay.sshkeys import PublicKey
 
 _WHAT_A_MAILBOX_IS = """\
 The room lives in a private git repository that both of you can read and write. It may be empty. Such as:
@@ -66,6 +70,7 @@ class _Wanted:
         "peer-relay init git@github.com:alice/mailbox.git --me alice --peer bob",
         "peer-relay init ~/mailbox.git --me alice --peer bob --name trial",
         "peer-relay init ~/mailbox.git --me alice --peer bob --json",
+        "peer-relay init ~/mailbox.git --me alice --peer bob --sign  # with your usual ssh key",
     ],
     prints_data=True,
 )
@@ -74,9 +79,17 @@ class _Wanted:
 @click.option("--peer", callback=check_peer, help="The other peer's name, such as bob.")
 @name_option
 @click.option("--public-ok", is_flag=True, help="Use a repository that anybody can read.")
+@sign_option
 @register_option
 def init(
-    *, remote: str | None, me: str | None, peer: str | None, name: str | None, public_ok: bool, register: bool | None
+    *,
+    remote: str | None,
+    me: str | None,
+    peer: str | None,
+    name: str | None,
+    public_ok: bool,
+    key_file: str | None,
+    register: bool | None,
 ) -> None:
     """Open a room for two and print the invite for the other peer.
 
@@ -88,6 +101,7 @@ def init(
     PEER_RELAY_ROOM_TOKEN is used for the room if there is one.
     """
     settings = read_settings()
+    key = None if key_file is None else chosen_key(settings, key_file)
     wanted = _wanted(settings, remote, me, peer, public_ok=public_ok)
     room = SavedRoom(
         remote=wanted.place.address,
@@ -95,12 +109,25 @@ def init(
         peer_id=wanted.me,
         other_peer=wanted.peer,
     )
-    config = settings.config(room.remote, room.token, room.peer_id)
     with nothing_left(settings, room.token, room.peer_id), _kept(settings.rooms, room, name), working("Opening it"):
-        app.create_room(config, room.other_peer, surroundings(), Watcher())
+        room = _open(settings, room, key)
     saved_as = settings.rooms.save(room, name)
     _tell(wanted, room, saved_as)
     offer(settings, saved_as, wanted.place.remote, register=register)
+
+
+def _open(settings: Settings, room: SavedRoom, key: tuple[str, PublicKey] | None) -> SavedRoom:
+    """Open the room, signed if there is a key, and return it with what is pinned for it."""
+    signing = settings.rooms.signing_of(room.identity)
+    if key is not None:
+        signing = replace(signing or Signing(), key_file=key[0])
+    config = settings.config(room.remote, room.token, room.peer_id, signing)
+    app.create_room(config, room.other_peer, surroundings(), Watcher())
+    if key is not None:
+        from peer_relay import pinning  # noqa: PLC0415 - only who signs needs it
+
+        signing = pinning.with_key(config, room.peer_id, key[1], surroundings(), Watcher())
+    return replace(room, signing=signing)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -207,7 +234,7 @@ def _kept(rooms: Rooms, room: SavedRoom, name: str | None) -> Iterator[None]:
 
 def _tell(wanted: _Wanted, room: SavedRoom, saved_as: str) -> None:
     remote, peer = wanted.place.remote, room.other_peer
-    invite = format_invite(Invite(remote=remote.invite_form, token=room.token, peer_id=peer))
+    invite = format_invite(Invite(remote.invite_form, room.token, peer, pins_for(room.signing, room.peer_id)))
     room_id = room.identity[0]
     branch = branch_ref(room_id).removeprefix("refs/heads/")
     if manners().as_json:
@@ -221,11 +248,14 @@ def _tell(wanted: _Wanted, room: SavedRoom, saved_as: str) -> None:
                 "saved_as": saved_as,
                 "invite": invite,
                 "public": wanted.public,
+                **({} if room.signing is None else {"keys": list(as_objects(room.signing))}),
             }
         )
         return
     opened = f"The room of {room.peer_id} and {peer} is open in {remote.display} (branch {branch})."
     say(folded(f"{opened} It is saved as {saved_as}.", sys.stdout))
+    for sentence in told_of(room):
+        say(folded(sentence, sys.stdout))
     send = f"Send this invite to {peer} in private; whoever has it can read and write in the room:"
     say(folded(f"\n{send}\n", sys.stdout))
     say(invite)

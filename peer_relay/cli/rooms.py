@@ -18,12 +18,14 @@ from peer_relay.cli.moments import ago, counted
 from peer_relay.cli.offline import look_at_disk
 from peer_relay.cli.output import console, emit, say, warn
 from peer_relay.cli.prompts import agree, can_ask
+from peer_relay.cli.signing import pins_for
 from peer_relay.cli.terminal import printable
 from peer_relay.clock import system_ms
 from peer_relay.errors import Busy, PeerRelayError, StateUnusable
 from peer_relay.git.remote import parse_remote
 from peer_relay.invite import Invite, format_invite
 from peer_relay.settings import choose_room, expand_home, read_settings
+from peer_relay.signing import Signing
 from peer_relay.standing import folder_of, read_standing
 from peer_relay.times import MAX_MS, format_ms
 
@@ -219,7 +221,8 @@ def invite(*, for_me: bool) -> None:
     if invited is None:
         raise Failure("It is not known here whom this room pairs you with. `peer-relay status` finds out.")
     remote = parse_remote(config.remote)
-    line = format_invite(Invite(remote=remote.invite_form, token=config.token, peer_id=invited))
+    pins = (config.signing or Signing()).pins if for_me else pins_for(config.signing, me)
+    line = format_invite(Invite(remote.invite_form, config.token, invited, pins))
     if manners().as_json:
         emit({"remote": remote.display, "room_id": known.room_id, "peer": invited, "invite": line})
         return

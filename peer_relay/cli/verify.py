@@ -78,6 +78,7 @@ def as_object(remote: str, branch: str, verdict: Verdict) -> dict[str, Any]:
         "answers": tally.answers,
         "archives": tally.archives,
         "signed": tally.signed,
+        **({"vouched": tally.vouched} if verdict.pinned else {}),
         "first": verdict.first,
         "last": verdict.last,
         "proofs": [

@@ -12,17 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from peer_relay.doctor.findings import Finding
+    from peer_relay.signing import Signing
     from peer_relay.store import Refreshed
 
 _ENTER = "peer-relay join"
 
 
-def check_room(look: Callable[[], Refreshed], me: str) -> Finding:
+def check_room(look: Callable[[], Refreshed], me: str, signing: Signing | None = None) -> Finding:
     """Check that the room is found and that this peer is one of its two.
 
     Args:
         look: looks at the room.
         me: this peer's id.
+        signing: the keys that are pinned.
 
     Raises:
         TransportError: the mailbox was not reached.
@@ -35,7 +37,12 @@ def check_room(look: Callable[[], Refreshed], me: str) -> Finding:
         return failed_by(error)
     if me not in room.peers:
         return failed_by(PeerNotInRoom(peer_id=me, peers=room.peers), fix=_ENTER)
-    return ok(f"{' and '.join(room.peers)}, you are {me}; format {room.format}.")
+    return ok(f"{' and '.join(room.peers)}, you are {me}; format {room.format}, {_signed(signing)}.")
+
+
+def _signed(signing: Signing | None) -> str:
+    peers = dict.fromkeys(pin.peer for pin in signing.pins) if signing else ()
+    return f"signed by {' and '.join(peers)}" if peers else "not signed"
 
 
 def check_history(found: Refreshed, known: str | None) -> Finding:

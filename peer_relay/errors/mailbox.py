@@ -71,7 +71,7 @@ class RefusedCommit(MailboxError):
         "Ask your peer which peer-relay wrote it: upgrade the older one, or `peer-relay restore` takes it off."
     )
     UNSIGNED: ClassVar[str] = (
-        "Ask your peer whether they wrote it: if they did not, `peer-relay restore` takes it off the branch again."
+        "Ask your peer: `peer-relay keys --pin` takes a new key of theirs, and `peer-relay restore` the commit off."
     )
     commit: str
     reason: str

@@ -170,7 +170,7 @@ def test_in_a_pipe_each_row_is_a_line_that_begins_with_its_state(machine: Machin
     *rows, last = shown.stdout.splitlines()
     assert (shown.exit_code, shown.stderr, last, len(rows)) == (0, "", "Nothing is wrong.", len(IDS))
     assert {row.split()[0] for row in rows} == {"ok", "info"}
-    assert "ok        Room: alice and bob, you are alice; format 1." in rows
+    assert "ok        Room: alice and bob, you are alice; format 1, not signed." in rows
     assert "ok        Newest record: By alice, " in shown.stdout
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,8 @@ from peer_relay import rooms as rooms_module
 from peer_relay.errors import InvalidSetting, StateUnusable
 from peer_relay.keys import RoomKeys, format_token
 from peer_relay.rooms import Rooms, SavedRoom, check_name
+from peer_relay.signing import Pin, Signing
+from tests.signing_keys import ALICES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,3 +174,33 @@ def test_a_name_that_could_be_a_path_or_an_option_is_refused(name: str) -> None:
 
 def test_neither_the_token_nor_the_address_is_shown() -> None:
     assert repr(room(remote="https://u:secret@host/x")) == "SavedRoom(peer_id='alice', other_peer='bob')"
+
+
+def test_pinned_keys_are_saved_with_the_room_and_a_room_without_has_the_same_bytes_as_ever(rooms: Rooms) -> None:
+    file = rooms.folder / "alice-bob.json"
+    rooms.save(room())
+    assert list(json.loads(file.read_bytes())) == ["remote", "token", "peer_id", "other_peer"]
+    signing = Signing((Pin("alice", ALICES.public, "a" * 40),), "/keys/alice")
+    assert rooms.sign("alice-bob", lambda _: signing) == replace(room(), signing=signing)
+    assert rooms.load("alice-bob").signing == signing
+    assert rooms.signing_of(room().identity) == signing
+    assert rooms.signing_of(("x", "alice")) is None
+    rooms.save(room(remote="/srv/moved.git"))
+    assert rooms.load("alice-bob") == replace(room(remote="/srv/moved.git"), signing=signing)
+
+
+@pytest.mark.parametrize(
+    "signing",
+    [
+        *(None, [], {}, {"key_file": None}, {"key_file": 1, "pins": []}),
+        *({"key_file": None, "pins": pins} for pins in (["alice - - x"], [1], None)),
+        {"key_file": None, "pins": [], "more": 1},
+    ],
+)
+def test_what_is_pinned_is_read_whole_or_not_at_all(rooms: Rooms, signing: object) -> None:
+    rooms.save(room())
+    file = rooms.folder / "alice-bob.json"
+    file.write_text(json.dumps({**json.loads(file.read_bytes()), "signing": signing}))
+    with pytest.raises(InvalidSetting) as damaged:
+        rooms.load("alice-bob")
+    assert damaged.value.reason == "is not a saved room (its signing is not valid)"

@@ -28,9 +28,14 @@ _NAMED = (
     re.compile(r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b"),
     re.compile(r"(?<=peer-relay/)[a-z2-7]{16}\b"),
     re.compile(r"\b[0-9a-f]{40}\b"),
+    re.compile(r"(?<=\bssh-ed25519 )[A-Za-z0-9+/]{68}"),
+    re.compile(r"\bSHA256:[A-Za-z0-9+/]{43}"),
 )
 _VARYING = (
     (re.compile(r"\bprt1-[a-z2-7]+"), "<token>"),
+    (re.compile(r"(?<=\bssh-ed25519 )[A-Za-z0-9+/]{68}"), "<key>"),
+    (re.compile(r"\bSHA256:[A-Za-z0-9+/]{43}"), "<fingerprint>"),
+    (re.compile(r"\b([bdfghj-np-tvz][aiou][bdfghj-np-tvz][aiou][bdfghj-np-tvz]-?){8}(?!\w)"), "<words>"),
     (re.compile(r"\bpr1-[a-z2-7]+(\.\.\.)?"), "<invite>"),
     (re.compile(r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b"), "<id>"),
     (re.compile(r"(?<=peer-relay/)[a-z2-7]{16}\b|(?<=\brooms/)[a-z2-7]{16}\b|(?<=\broom )[a-z2-7]{16}\b"), "<room>"),

@@ -22,6 +22,7 @@ TASKS = (
     "pair",
     "ask",
     "audit",
+    "signing",
     "rotate-the-token",
     "second-machine",
     "more-rooms",

@@ -40,7 +40,7 @@ def raising(error: Exception) -> Callable[[], Refreshed]:
 
 def test_a_room_is_told_with_its_two_and_its_format() -> None:
     found = check_room(lambda: Refreshed(SNAPSHOT), "bob")
-    assert found == ok("alice and bob, you are bob; format 1.")
+    assert found == ok("alice and bob, you are bob; format 1, not signed.")
 
 
 def test_a_room_that_is_not_there_or_is_anothers_needs_an_invite() -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import string
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 
+from peer_relay.cli.pasting import is_cut
 from peer_relay.errors import InvalidInvite
 from peer_relay.invite import Invite, format_invite, parse_invite
 from peer_relay.keys import base32, checksum
+from peer_relay.signing import Pin
 from tests.claims import claim
 from tests.independent import TOKEN, canonical
 from tests.pure.samples import peers, texts
+from tests.signing_keys import ALICES, OTHERS
 
 INVITE = Invite(remote="git@github.com:acme/mailbox.git", token=TOKEN, peer_id="bob")
 LINE = format_invite(INVITE)
@@ -151,3 +155,12 @@ def test_spare_bits_of_the_last_character_must_be_zero() -> None:
 
 def test_the_token_is_not_in_the_representation() -> None:
     assert repr(INVITE) == "Invite(remote='git@github.com:acme/mailbox.git', peer_id='bob')"
+
+
+def test_an_invite_brings_the_keys_of_whoever_made_it_and_what_is_no_key_is_refused() -> None:
+    pins = (Pin("alice", ALICES.public), Pin("alice", OTHERS.public, "a" * 40, "b" * 40))
+    signed = replace(INVITE, pins=pins)
+    assert parse_invite(format_invite(signed)) == signed
+    assert is_cut(format_invite(signed)[:-20])
+    odd = json.dumps([INVITE.remote, INVITE.token, "bob", "alice - - x"], separators=(",", ":"))
+    assert refusal(sealed(odd.encode())) == VERSION
