@@ -111,7 +111,7 @@ class Fetcher:
     @property
     def is_disk_short(self) -> bool:
         """Whether less space is left than a first fetch may take."""
-        return self._fitting(CATCH_UP).max_pack_bytes < FIRST_FETCH.max_pack_bytes
+        return self._free_bytes() < FIRST_FETCH.max_pack_bytes
 
     def _begin(self, clone: OpenClone, reply: FetchReply) -> str:
         """Note what a fetch from nothing brought, and return the branch's tip."""
@@ -142,9 +142,11 @@ class Fetcher:
         return reply
 
     def _fitting(self, limits: PackLimits) -> PackLimits:
-        """Return the same limits for a pack that the disk has room for."""
-        free = max(0, self._clone.free_bytes() - _DISK_RESERVE)
-        return replace(limits, max_pack_bytes=min(limits.max_pack_bytes, free))
+        """Return the same limits for a pack that the disk has room for twice: as it comes, and in the clone."""
+        return replace(limits, max_pack_bytes=min(limits.max_pack_bytes, self._free_bytes() // 2))
+
+    def _free_bytes(self) -> int:
+        return max(0, self._clone.free_bytes() - _DISK_RESERVE)
 
     @contextlib.contextmanager
     def _spool(self) -> Iterator[BinaryIO]:
