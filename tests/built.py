@@ -1,4 +1,4 @@
-"""What `make dist` put into dist/: nothing is missing from it, nothing else is in it, and it runs.
+"""What `make dist` put into dist/ and sbom/: nothing is missing from it, nothing else is in it, and it runs.
 
 It is no `test_*.py`, because it is about files that only `make dist` makes: that target runs it by name.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import email
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,13 +15,15 @@ import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import peer_relay
 from tests.servers import run_git
 from tests.source import PACKAGE
+from tests.supply_chain import sbom
+from tests.supply_chain.pins import PROJECT, RUNTIME, pins
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -93,3 +96,55 @@ def test_the_wheel_runs_away_from_the_repository(tmp_path: Path) -> None:
     )
     expected = [str(WHEEL / "peer_relay" / "__init__.py"), f"peer-relay {peer_relay.__version__}"]
     assert (done.returncode, done.stderr, done.stdout.splitlines()) == (0, "", expected)
+
+
+def test_whoever_builds_it_again_elsewhere_gets_the_same_bytes(tmp_path: Path) -> None:
+    # In another folder, time zone and language, at another time, with other permissions and another seed for hashes.
+    with tarfile.open(SOURCE) as source:
+        source.extractall(tmp_path, filter="data")
+    folder = tmp_path / NAME
+    (folder / "PKG-INFO").unlink()  # the rest is what a checkout has
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o700 if path.is_dir() or path.stat().st_mode & 0o100 else 0o600)
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--directory", tmp_path / "again"],
+        cwd=folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "TZ": "Asia/Kathmandu",
+            "LC_ALL": "C",
+            "PYTHONHASHSEED": "7",
+        },
+        umask=0o077,
+        timeout=50,
+        check=True,
+    )
+    again = {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()}
+    assert [name for name in (WHEEL.name, SOURCE.name) if again[name] != (ROOT / "dist" / name).read_bytes()] == []
+
+
+def test_the_bill_of_materials_has_all_that_this_version_needs_and_what_needs_what() -> None:
+    (path,) = (ROOT / "sbom").iterdir()
+    said = json.loads(path.read_text(encoding="utf-8"))
+    pinned = {f"pkg:pypi/{each.name}@{each.version}": each for each in pins(RUNTIME)}
+    project = f"pkg:pypi/peer-relay@{peer_relay.__version__}"
+    assert (path.name, said["specVersion"], said["metadata"]["component"]["purl"]) == (sbom.NAME, "1.6", project)
+    assert [each["purl"] for each in said["components"]] == list(pinned)
+    hashes = {each["purl"]: {known["content"] for known in files(each)} for each in said["components"]}
+    assert hashes == {purl: set(each.sha256) for purl, each in pinned.items()}
+    needs = {each["ref"]: set(each.get("dependsOn", [])) for each in said["dependencies"]}
+    assert needs[project] == {purl for purl, each in pinned.items() if PROJECT in each.needed_by}
+    assert set(needs) == {project, *pinned}
+    assert set().union(*needs.values()) == set(pinned)
+
+
+def files(component: dict[str, Any]) -> list[dict[str, str]]:
+    (found,) = component["externalReferences"]
+    hashes: list[dict[str, str]] = found["hashes"]
+    return hashes
+
+
+def test_the_bill_of_materials_is_the_same_each_time_it_is_made() -> None:
+    assert sbom.bill_of_materials(pins(RUNTIME)) == (ROOT / "sbom" / sbom.NAME).read_text(encoding="utf-8")
