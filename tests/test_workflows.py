@@ -103,6 +103,15 @@ def test_what_is_published_was_built_and_tested() -> None:
         "registry": ["pypi"],
     }
     assert jobs["pypi"]["environment"] == "pypi"
-    called = {word for _, _, step in STEPS for word in re.findall(r"^make (\w+)$", step.get("run", ""), re.MULTILINE)}
-    assert called == {"dist"}
-    assert f"\n{called.pop()}: " in (ROOT / "Makefile").read_text(encoding="utf-8")
+    called = {line for _, _, step in STEPS for line in re.findall(r"^make .*$", step.get("run", ""), re.MULTILINE)}
+    assert called == {"make LOCKED=1 dist"}
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert ("\ndist: " in makefile, "\nLOCKED ?=\n" in makefile) == (True, True)
+
+
+def test_only_what_is_in_dist_goes_to_pypi_and_the_bill_of_materials_is_kept_beside_it() -> None:
+    kept = {
+        step["with"]["name"]: step["with"]["path"] for _, _, step in STEPS if "upload-artifact" in step.get("uses", "")
+    }
+    fetched = [(job, step["with"]["name"]) for _, job, step in STEPS if "download-artifact" in step.get("uses", "")]
+    assert (kept, fetched) == ({"dist": "dist/", "sbom": "sbom/"}, [("pypi", "dist")])
