@@ -190,6 +190,11 @@ class _Client(AbstractHttpGitClient):
         self._response: BaseHTTPResponse | None = None
         self._announced: dict[str, bytearray] = {}
 
+    @property
+    def _secrets(self) -> tuple[str, ...]:
+        login = self._connections.logins.current
+        return login.secrets if login else ()
+
     def remember(self) -> None:
         """Keep what the server said of itself, after an operation that it was right for."""
         for request, announced in self._announced.items():
@@ -225,7 +230,7 @@ class _Client(AbstractHttpGitClient):
             self._refuse(url, response, is_push=self._operation.sent)
         content_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
         if content_type != _expected_type(url, headers):
-            shown = clean(content_type, limit=60) or "something without a type"
+            shown = clean(content_type, secrets=self._secrets, limit=60) or "something without a type"
             raise NotAGitServer(remote=self._operation.remote, reason=f"it answers with {shown}")
         self._connections.logins.accept()
         body = _Body(response, self._operation)
@@ -283,9 +288,7 @@ class _Client(AbstractHttpGitClient):
 
     def _refuse(self, url: str, response: BaseHTTPResponse, *, is_push: bool) -> NoReturn:
         """Raise the error for a status."""
-        login = self._connections.logins.current
-        secrets = login.secrets if login else ()
-        words = b""
+        secrets, words = self._secrets, b""
         if response.headers.get("Content-Type", "").startswith("text/plain"):
             with contextlib.suppress(HTTPError, OSError):  # the status alone says enough
                 words = response.read(_WORDS_BYTES)

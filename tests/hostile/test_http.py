@@ -46,7 +46,7 @@ RESULT = b"application/x-git-upload-pack-result"
 PUSHED = b"application/x-git-receive-pack-result"
 LISTING = HONEST[DISCOVERY]
 CHUNKED = b"Transfer-Encoding: chunked"
-PASSWORD = "not to be shown"
+PASSWORD = "not-to-be-shown"
 LOGIN = base64.b64encode(f"me:{PASSWORD}".encode())
 BROKE_OFF = (Unreachable, "the connection broke off")
 assert isinstance(LISTING, bytes)
@@ -210,6 +210,25 @@ def test_a_login_goes_to_its_own_host_and_not_more_often_than_twice(
     assert len(heads) <= 3
     assert all(head.count(b"Basic " + LOGIN) == 1 for head in heads)
     assert all(head.split(b" ", 2)[1].startswith(b"/mailbox.git/") for head in heads)
+
+
+REPEATED = {
+    "the type": ok(PASSWORD.encode() + b"/" + LOGIN) + b"0000",
+    "an address": status(b"302 Found", b"Location: https://a.example/%s/%s" % (PASSWORD.encode(), LOGIN)),
+    "the words beside a status": status(b"403 No", b"Content-Type: text/plain", body=PASSWORD.encode() + b" " + LOGIN),
+}
+
+
+@claim("I10", "secrets-never-shown")
+@pytest.mark.parametrize("name", REPEATED)
+@pytest.mark.parametrize("phase", [DISCOVERY, LS_REFS, PUSH_DISCOVERY, REPORT])
+def test_a_login_that_a_server_repeats_is_hidden(served: list[HostileServer], name: str, phase: str) -> None:
+    served.append(HostileServer(raw={phase: REPEATED[name]}))
+    environment = NetworkEnvironment(git_username="me", git_password=PASSWORD, environ={"PATH": ""})
+    error = act(served[-1].transport(environment), phase)
+    assert error is not None
+    check_words(error, PASSWORD, LOGIN.decode())
+    assert "[hidden]" in str(error)
 
 
 def test_a_status_with_words_without_an_end_is_cut(served: list[HostileServer]) -> None:
