@@ -48,13 +48,16 @@ class Attempts:
         self._failed = folder / "failed.json"
 
     def note(self) -> None:
-        """Note that an attempt is made now, or was made and went well. It is not forced to the disk.
+        """Note that an attempt is made now, or was made and went well, and forget the failure of an earlier one.
+
+        It is not forced to the disk.
 
         Raises:
             StateUnusable: it cannot be noted.
         """
         if not disk.touch(self._made):
             disk.write_atomically(self._made, b"", durable=False)
+        disk.remove(self._failed)
 
     @contextlib.contextmanager
     def made_alone(self) -> Iterator[bool]:
@@ -112,8 +115,7 @@ class Attempts:
         data = disk.read_if_there(self._failed)
         if data is None:
             return None
-        at_ms = disk.modified_ms(self._failed)
-        return None if at_ms < (self.noted_ms() or 0) else FailedAttempt(at_ms, *_sentences(data))
+        return FailedAttempt(disk.modified_ms(self._failed), *_sentences(data))
 
 
 def at_telling(home: Path) -> Attempts:

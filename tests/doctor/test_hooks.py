@@ -39,7 +39,8 @@ def test_a_hook_that_nobody_uses_is_no_fault(tmp_path: Path) -> None:
 
 
 def test_a_hook_that_works_says_since_when(tmp_path: Path) -> None:
-    telling, refreshing = failed(made(tmp_path / "hook", 2), 3), made(tmp_path / "refresh", 5)
+    failed(Attempts(tmp_path / "hook"), 3)
+    telling, refreshing = made(tmp_path / "hook", 2), made(tmp_path / "refresh", 5)
     assert check_hook(telling, refreshing, NOW_MS) == ok("Worked 2 minutes ago.")
     assert check_hook(telling, None, NOW_MS) == ok("Worked 2 minutes ago.")
 

@@ -28,6 +28,8 @@ def test_a_failure_counts_until_another_attempt_is_noted(tmp_path: Path) -> None
     os.utime(attempts.folder / "made", (5, 5))
     os.utime(attempts.folder / "failed.json", (7, 7))
     assert (attempts.noted_ms(), attempts.failure()) == (5_000, FailedAttempt(7_000, *WHY))
+    a_clock_that_was_ahead = attempts.folder.stat().st_mtime + 1e6
+    os.utime(attempts.folder / "failed.json", (a_clock_that_was_ahead,) * 2)
     attempts.note()
     assert attempts.failure() is None
 
