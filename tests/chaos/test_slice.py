@@ -12,7 +12,7 @@ import pytest
 from tests.chaos.run import Plan, run
 from tests.claims import claim
 
-SECONDS = 7.0
+SECONDS = 9.0
 """How long things break in each run; with its start and its calm end, the three of them take less than a minute."""
 
 SLICE = (("path", 4, 13), ("http", 2, 16), ("ssh", 1, 15))
