@@ -38,6 +38,10 @@ _BEGIN = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"
 _END = r"(?![A-Za-z0-9_-])"
 
 
+_HAVE_CHECKSUM = (has_crc62, has_bech32, is_room_token)
+"""Checks that are sure of a match wherever it begins and ends."""
+
+
 class Format(NamedTuple):
     """One format.
 
@@ -81,7 +85,7 @@ class Format(NamedTuple):
 
 @functools.cache
 def _compiled(pattern: str, check: Callable[[str], bool]) -> re.Pattern[str]:
-    begin = "" if pattern.startswith((":", "-", "/", "(?i")) else _BEGIN
+    begin = "" if check in _HAVE_CHECKSUM or pattern.startswith((":", "-", "/", "(?i")) else _BEGIN
     return re.compile(f"{begin}(?:{pattern}){_END if check is is_real else ''}", re.ASCII)
 
 

@@ -51,6 +51,10 @@ def test_one_wrong_character_makes_it_no_token_where_there_is_a_checksum() -> No
         assert lines(secret[:25] + other + secret[26:]) == []
 
 
+def test_where_there_is_a_checksum_it_may_be_stuck_to_anything() -> None:
+    assert lines(f"my_{GITHUB}_old a-{with_crc('npm_', RANDOM)}xy") == [(1, "a GitHub token"), (1, "an npm token")]
+
+
 def test_a_word_that_goes_on_is_not_cut_to_fit() -> None:
     assert lines(filled("AKIA<k16>", RANDOM)) != []
     assert lines(filled("AKIA<k17>", RANDOM)) == lines(filled("xAKIA<k16>", RANDOM)) == []
