@@ -98,6 +98,7 @@ def vulnerability_service() -> Iterator[str]:
 
 def test_pip_audit_finds_what_a_service_knows_and_says_when_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_AUDIT_FORMAT", "columns")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with vulnerability_service() as address:
         found = audit._ask([CLICK], ("-s", "osv", "--osv-url", address), 30)
     assert found == (
