@@ -228,7 +228,7 @@ def refuse_planted(path: Path) -> None:
             raise StateUnusable(path=str(path), reason="it belongs to another user", advice=advice)
         if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_IWOTH:
             reason = f"everybody can write there (mode {stat.S_IMODE(found.st_mode):04o})"
-            advice = "Run `chmod go-w` on it, after a look at what is in it."
+            advice = "Look what is in it, then run `chmod go-w` on it, or set PEER_RELAY_HOME to another folder."
             raise StateUnusable(path=str(path), reason=reason, advice=advice)
 
 

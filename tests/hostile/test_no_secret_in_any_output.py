@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -33,9 +34,14 @@ from peer_relay.rooms import Rooms, SavedRoom
 from tests.claims import claim
 from tests.cli.people import init
 from tests.cli.support import run
+from tests.hostile.deeds import watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from tests.hostile.deeds import Deed
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the credential helper is a command of a shell of POSIX")
 
 ID = "01KAN3X1Y00000000000000000"
 SECRETS = {
@@ -66,7 +72,7 @@ CALLS: dict[str, list[list[str]]] = {
     "answers": [[]],
     "wait": [["--timeout", "0"], ["--rewake"]],
     "watch": [["--interval", "0.1"]],
-    "hook": [[], ["--refresh"]],
+    "hook": [["--refresh"], []],
     "status": [[], ["--offline"]],
     "log": [[], ["--all"], ["--markdown", "-"]],
     "show": [[ID]],
@@ -89,7 +95,7 @@ REQUESTS: list[dict[str, Any]] = [
     {"id": 3, "method": "tools/call", "params": {"name": "ask_peer", "arguments": {"question": "Why?"}}},
     {"id": 4, "method": "tools/call", "params": {"name": "check_questions", "arguments": {}}},
 ]
-CONTACTS_NOBODY = {"completion", "config", "demo", "invite", "leave", "rooms", "schema", "serve", "token"}
+CONTACTS_NOBODY = {"completion", "config", "demo", "invite", "leave", "outbox", "rooms", "schema", "serve", "token"}
 SHOWS_SECRETS = {"init", "invite", "token"}
 """The commands that are for showing a token or an invite."""
 
@@ -144,31 +150,15 @@ def parrot() -> Iterator[int]:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What is started
-
-
-class _Started:
-    """Notes the argument vectors and the environments of what this process starts."""
-
-    def __init__(self) -> None:
-        self.noted: list[str] | None = None
-
-    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if self.noted is not None and event == "subprocess.Popen":
-            _, argv, _, environ = arguments
-            own = {f"{name}={value}" for name, value in (environ or {}).items() if name.startswith("PEER_RELAY_")}
-            self.noted.append(f"{argv} {own}")
-
-
-_STARTED = _Started()
-sys.addaudithook(_STARTED)
+# Everything that is looked through
 
 
 class Room:
     """Alice's room, which holds all secrets, and the place where her files are."""
 
-    def __init__(self, folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, home: Path, deeds: list[Deed], monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
+        self._deeds = deeds
         self.git_config, self.login = home / ".gitconfig", home / "login"
         self._home = home
         self._patch = monkeypatch
@@ -191,11 +181,11 @@ class Room:
         found = (name for name in self.secrets if name not in but)
         return [f"{name} in {what}" for name in found if any(form in text for form in self.secrets[name])]
 
-    def call(self, names: Iterable[str], *more: str) -> list[str]:
+    def call(self, calls: Iterable[tuple[str, list[list[str]]]], *more: str) -> list[str]:
         """Call commands with such of the options as they have, and return what leaked."""
         leaks = []
-        for name in names:
-            for arguments in CALLS[name] if name in COMMANDS else ():
+        for name, ways in calls:
+            for arguments in ways if name in COMMANDS else ():
                 takes = {option for each in commands.get_command(None, name).params for option in each.opts}  # type: ignore[arg-type, union-attr]
                 filled = [each.format(new=self.folder / "new.git") for each in arguments]
                 given = self.invite if name == "join" else HOOKED
@@ -212,6 +202,14 @@ class Room:
                 with contextlib.suppress(zlib.error):
                     data += zlib.decompress(data)
                 yield path, data
+
+    def leaks_in_processes(self) -> list[str]:
+        """Return what leaked into the argument vectors of processes, or into what they get of our own variables."""
+        leaks = []
+        for _, argv, _, environ in (deed.arguments for deed in self._deeds if deed.event == "subprocess.Popen"):
+            own = {name: value for name, value in (environ or {}).items() if name.startswith("PEER_RELAY_")}
+            leaks += self.leaks(f"a process of {argv[0]}", f"{argv} {own}")
+        return leaks
 
     def leaks_in_files(self) -> list[str]:
         return [each for path, data in self.files() for each in self.leaks(str(path), data.decode("latin-1"))]
@@ -233,9 +231,8 @@ def room(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     for name in ("GIT_TRACE", "GIT_TRACE2_EVENT", "GIT_TRACE_SETUP"):
         monkeypatch.setenv(name, str(tmp_path / "trace"))
     monkeypatch.chdir(tmp_path)  # `config` writes into the project's file
-    _STARTED.noted = []
-    yield Room(tmp_path, home, monkeypatch)
-    _STARTED.noted = None
+    with watched() as deeds:
+        yield Room(tmp_path, home, deeds, monkeypatch)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -247,10 +244,10 @@ def test_every_command_is_called() -> None:
 
 @claim("secrets-never-shown", "I10")
 def test_no_secret_leaves_a_room_in_which_all_is_well(room: Room) -> None:
-    assert room.call(CALLS, "--verbose") == []
+    assert room.call(CALLS.items(), "--verbose") == []
     assert [path for path, data in room.files() if b"Why?" in data]  # what is stored is seen
     assert room.leaks_in_files() == []
-    assert room.leaks("a process", "\n".join(_STARTED.noted or ())) == []
+    assert room.leaks_in_processes() == []
 
 
 def logins(room: Room, port: int) -> dict[str, tuple[int, str]]:
@@ -283,9 +280,9 @@ def test_no_secret_comes_back_from_a_mailbox_that_repeats_what_it_is_sent(
     monkeypatch.setattr(_Parrot, "status", status)
     room.set(PEER_RELAY_REMOTE=address)
     options = ("--verbose", "--json") if place == "insteadOf" else ("--verbose",)
-    assert room.call(sorted(set(CALLS) - CONTACTS_NOBODY), *options) == []
+    assert room.call(((name, CALLS[name][:1]) for name in CALLS if name not in CONTACTS_NOBODY), *options) == []
     assert room.leaks_in_files() == []
-    assert room.leaks("a process", "\n".join(_STARTED.noted or ())) == []
+    assert room.leaks_in_processes() == []
 
 
 @claim("secrets-never-shown", "I10")

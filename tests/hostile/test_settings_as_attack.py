@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,11 +17,14 @@ from peer_relay.rooms import Rooms, SavedRoom
 from tests.claims import claim
 from tests.cli.people import Person, init
 from tests.cli.support import TOKEN, run
+from tests.hostile.deeds import watched
 from tests.servers import create_repository, run_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.hostile.deeds import Deed
 
 ADDRESSES = {
     "ext::sh -c touch% ran": "a remote helper",
@@ -74,40 +76,11 @@ VARIABLES = [*((("REMOTE", value), reason) for value, reason in ADDRESSES.items(
 SPECIAL = ("pipe", "/dev/zero", "/dev/null", "/proc/self/mem", "/proc/self/fd/0", "/proc/self/environ", "/")
 
 
-class Deed(NamedTuple):
-    """Something that this process did to what is outside of it."""
-
-    event: str
-    what: str
-
-
-class _Watching:
-    """Notes what this process does while it is on."""
-
-    def __init__(self) -> None:
-        self.on = False
-        self.deeds: list[Deed] = []
-
-    def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
-        if not self.on:
-            return
-        changes = event in {"os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.link", "os.chmod"}
-        writes = event == "open" and isinstance(arguments[2], int) and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))
-        if changes or writes or event in {"subprocess.Popen", "os.posix_spawn", "os.system", "socket.connect"}:
-            self.deeds.append(Deed(event, str(arguments[:2])[:200]))
-
-
-_WATCHING = _Watching()
-sys.addaudithook(_WATCHING)
-
-
 @pytest.fixture
 def deeds() -> Iterator[list[Deed]]:
-    """Give the list of what this process does meanwhile: files that it writes, processes, connections."""
-    _WATCHING.deeds = []
-    _WATCHING.on = True
-    yield _WATCHING.deeds
-    _WATCHING.on = False
+    """Give the list of what this process does meanwhile."""
+    with watched() as deeds:
+        yield deeds
 
 
 @pytest.fixture
@@ -135,6 +108,7 @@ def test_a_setting_that_means_harm_is_refused_before_anything_is_done(
     assert not relay_home.exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX")
 @pytest.mark.parametrize("place", SPECIAL)
 def test_what_is_no_repository_is_neither_read_without_end_nor_written(
     relay_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
@@ -149,13 +123,12 @@ def test_what_is_no_repository_is_neither_read_without_end_nor_written(
 
 @pytest.mark.parametrize("address", ["/srv/x\x00y", "ext::sh -c x", "https://host/x\r\nX: y", "-x", " ", ""])
 def test_an_address_in_a_saved_room_is_judged_like_any_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deeds: list[Deed], address: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    _WATCHING.on = False
     monkeypatch.setenv("PEER_RELAY_HOME", str(tmp_path))
     Rooms(tmp_path / "saved-rooms").save(SavedRoom(address, TOKEN, "alice", "bob"), "work")
-    _WATCHING.on = True
-    shown = run("questions")
+    with watched() as deeds:
+        shown = run("questions")
     assert (shown.exit_code, shown.stdout, deeds) == (int(Exit.FAILED), "", [])
     assert shown.stderr.replace("\n", "").isprintable()
 
