@@ -6,7 +6,7 @@ written to by anybody who shares it, so it is not trusted to be small or well fo
 1. Commits are followed through all parents: an honest room is one line, a hostile branch need not be.
 2. No object is built before its size is known from its header, and that of every base of a delta from theirs.
 3. The memory needed follows the number of new objects, by their names alone, and that is bounded by what the request
-   allows. So is the number of commits that are looked at.
+   allows. So is the number of commits that are looked at, and the size of their folders by the number of commits.
 4. What stands whole in a pack is copied as it stands there; it is checked where it is taken in.
 """
 
@@ -24,7 +24,7 @@ from dulwich.pack import pack_header_chunks
 
 from peer_relay import disk
 from peer_relay.errors import MalformedPack, TooLarge
-from peer_relay.git.limits import MAX_STORED_BYTES
+from peer_relay.git.limits import FOLDER_BYTES, FOLDER_BYTES_OF_A_COMMIT, MAX_STORED_BYTES
 from peer_relay.git.newpack import packed
 from peer_relay.git.objects import ID_BYTES, Objects
 from peer_relay.git.walk import commits_since, commits_to_depth
@@ -69,7 +69,7 @@ class Collector:
         self._boundary = repo.get_shallow()
         self._remote = remote
         self._tick = tick
-        self._most = self._followed = 0
+        self._most = self._followed = self._folder_bytes = 0
         # In the order in which they are sent.
         self._names: dict[bytes, None] = {}
         # In a line each commit is looked at twice in a row: for itself, and as the base of the one after it.
@@ -98,6 +98,7 @@ class Collector:
             new, known = commits_since(tip, ObjectID(request.have), self._parents, request.shallow)
         else:
             new = commits_to_depth(tip, request.depth, self._parents)
+        self._folder_bytes = FOLDER_BYTES + FOLDER_BYTES_OF_A_COMMIT * len(new)
         there, boundary = known.union(new), set[bytes]()
         complete = set(known)
         # Oldest first: a folder that comes back as it once was is skipped, and then all that is in it must be sent.
@@ -183,6 +184,9 @@ class Collector:
         kind, content = self._object(name)
         if kind != _TREE:
             raise MalformedPack(remote=self._remote, reason="an object stands where a folder has to be")
+        self._folder_bytes -= len(content)
+        if self._folder_bytes < 0:
+            raise TooLarge(remote=self._remote, reason="folders that are far too large together")
         if _ENTRIES.fullmatch(content) is None:
             raise ValueError("a folder cannot be read")
         return dict.fromkeys(_ENTRY.findall(content))

@@ -116,6 +116,17 @@ def wide(room: Room) -> str:
     return tree
 
 
+def long(room: Room) -> str:
+    """Make 200 folders of 7,000 files each."""
+    blob = room.write_blob(b"more\n")
+    content = b"".join(spelt(FILE, f"{each:05}".encode(), blob) for each in range(7_000))
+    with room.in_bulk():
+        trees = {
+            f"{each}": (FOLDER, room.write("tree", content + spelt(FILE, b"z%d" % each, blob))) for each in range(200)
+        }
+        return room.write_tree(trees)
+
+
 def missing(_: Room) -> str:
     return "12" * 20
 
@@ -249,6 +260,9 @@ CASES: dict[str, Case] = {
     "a folder of 7,000": Case(rooted(FOLDER, b"zz", of_a_folder(7_000)), NOT_EXACT, "it holds more than 4,096 files"),
     "folders 3,000 deep": Case(rooted(FOLDER, b"zz", deep), NOT_EXACT, TOO_DEEP),
     "folders that multiply": Case(rooted(FOLDER, b"zz", wide), NOT_EXACT, TOO_DEEP),
+    "folders of 46 MB": Case(
+        rooted(FOLDER, b"zz", long), "(folders that are far too large together)", verified=NOT_EXACT
+    ),
     "a file that is missing": Case(rooted(FILE, b"zz", missing), UNREADABLE, verified=NOT_EXACT),
     "a folder that is missing": Case(rooted(FOLDER, b"zz", missing), UNREADABLE, verified=NOT_EXACT),
     "a file that is a folder": Case(rooted(FILE, b"zz", Room.tip_tree), NOT_EXACT, NO_RECORD),
