@@ -67,8 +67,7 @@ def open_verification(
             store = GitStore(parts.transport, clone, parts.keys, parts.signing)
             replay = store.replay(contact, fetched)
         with contextlib.closing(replay.commits):
-            pinned = tuple(dict.fromkeys(pin.peer for pin in parts.signing.pins))
-            yield Verification(replay, None if known is None else known.snapshot.tip, pinned)
+            yield Verification(replay, None if known is None else known.snapshot.tip, parts.signing.peers)
 
 
 def _in_place(parts: app.Parts, contact: Deadline, read: Deadline) -> Replay | None:

@@ -60,6 +60,11 @@ class Signing:
     key_file: str | None = None
 
     @property
+    def peers(self) -> tuple[str, ...]:
+        """The peers for whom a key is pinned."""
+        return tuple(dict.fromkeys(pin.peer for pin in self.pins))
+
+    @property
     def marks(self) -> frozenset[str]:
         """The commits at which something begins or ends to count."""
         return frozenset(mark for pin in self.pins for mark in (pin.since, pin.until) if mark is not None)

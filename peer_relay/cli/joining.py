@@ -92,12 +92,20 @@ def _signing(settings: Settings, invite: Invite, key: tuple[str, PublicKey] | No
     """Return what is pinned for the room already, together with what the invite brings.
 
     Raises:
-        Failure: others ask for signatures of this peer, and this machine would not sign.
+        Failure: others ask for signatures of this peer, and this machine would not sign; or the invite, which whoever
+            has the token could have written, brings a further key of a peer that has one.
     """
     identity = RoomKeys.from_token(invite.token).room_id, invite.peer_id
     signing = settings.rooms.signing_of(identity) or Signing()
     known = {(pin.peer, pin.key) for pin in signing.pins}
-    signing = replace(signing, pins=(*signing.pins, *(p for p in invite.pins if (p.peer, p.key) not in known)))
+    new = tuple(pin for pin in invite.pins if (pin.peer, pin.key) not in known)
+    if other := next((pin for pin in new if pin.peer in signing.peers), None):
+        raise Failure(
+            f"This invite brings another key of {other.peer} than the one that is pinned here. Compare its words with "
+            f"{other.peer}, which are {other.key.words}, and then pin it with `peer-relay keys --pin`.",
+            kind="OtherKey",
+        )
+    signing = replace(signing, pins=(*signing.pins, *new))
     if key is not None:
         return replace(signing, key_file=key[0])
     if signing.key_file is None and signing.is_bound(invite.peer_id):

@@ -127,6 +127,7 @@ def as_object(report: Report) -> dict[str, Any]:
         "blocked": None if report.blocked is None else str(report.blocked),
         "damaged": list(standing.damaged),
         "refusal": standing.refusal,
+        **({} if (signing := known.chosen.config.signing) is None else {"signed_by": list(signing.peers)}),
     }
 
 
@@ -178,6 +179,8 @@ def _place(report: Report) -> Iterator[Row]:
     yield "Room", f"{known.chosen.saved_as or 'not saved, from the variables'} ({known.room_id})", ""
     yield "Peers", f"{standing.me} (you){f' and {standing.other}' if standing.other else ''}", ""
     yield "Mailbox", parse_remote(known.chosen.config.remote).display, ""
+    if (signing := known.chosen.config.signing) is not None:
+        yield "Signed", f"by {' and '.join(signing.peers)}{'' if signing.key_file else ', but not by this machine'}", ""
     if standing.contact_ms is None:
         yield "Contact", "never from this machine", _NEWS
     else:

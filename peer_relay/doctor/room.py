@@ -41,8 +41,7 @@ def check_room(look: Callable[[], Refreshed], me: str, signing: Signing | None =
 
 
 def _signed(signing: Signing | None) -> str:
-    peers = dict.fromkeys(pin.peer for pin in signing.pins) if signing else ()
-    return f"signed by {' and '.join(peers)}" if peers else "not signed"
+    return f"signed by {' and '.join(signing.peers)}" if signing and signing.pins else "not signed"
 
 
 def check_history(found: Refreshed, known: str | None) -> Finding:

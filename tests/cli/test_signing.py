@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from peer_relay import app, pinning
 from peer_relay.cli import keyring
 from peer_relay.errors import RefusedCommit
-from peer_relay.invite import parse_invite
+from peer_relay.invite import format_invite, parse_invite
 from peer_relay.settings import load_config, surroundings
 from peer_relay.signing import Pin
 from tests.claims import claim
@@ -72,6 +72,9 @@ def test_two_people_who_sign_read_only_what_the_other_signed(
             assert f"Asked in {person.home.name}?" in run("questions").stdout
 
     with alice:
+        assert "Signed     by alice and bob\n" in run("status").stdout
+        assert json.loads(run("status", "--json").stdout)["signed_by"] == ["alice", "bob"]
+        assert "alice and bob, you are alice; format 1, signed by alice and bob." in run("doctor").stdout
         proofs = run("verify").stdout
         assert "3 commits are signed by the keys that are pinned: all that alice and bob wrote since then." in proofs
         signers = tmp_path / "signers"
@@ -187,6 +190,19 @@ def test_saving_a_room_again_keeps_what_is_pinned(alice: Person, bob: Person, ma
         before = load_config(lambda _: None)
         assert init(mailbox) == invite_in(opened)
         assert load_config(lambda _: None) == before
+
+
+@claim("signed-by-the-pinned-key")
+def test_an_invite_brings_no_further_key_of_a_peer_that_has_one(
+    alice: Person, bob: Person, mailbox: Path, tmp_path: Path
+) -> None:
+    opened, _ = pair(alice, bob, mailbox, tmp_path)
+    forged = replace(parse_invite(invite_in(opened)), pins=(Pin("alice", OTHERS.public),))
+    with bob:
+        before = load_config(lambda _: None)
+        refused = run("join", given=format_invite(forged))
+        assert (refused.exit_code, load_config(lambda _: None)) == (1, before)
+    assert "This invite brings another key of alice than the one that is pinned here." in refused.stderr
 
 
 def test_a_key_that_cannot_sign_is_refused_before_anything_is_made(

@@ -240,6 +240,27 @@ def question_of(room: Room) -> Question:
     )
 
 
+@pytest.mark.parametrize(
+    ("script", "seconds", "reason"),
+    [
+        ("exec sleep 60", 0.2, "it took `ssh-keygen` too long"),
+        ("cat; echo words", 20, "what `ssh-keygen` made is not a signature by that key"),
+        ("echo 'No such key.' >&2; exit 1", 20, 'the program ssh-keygen said "No such key"'),
+        ("exit 1", 20, "the program ssh-keygen failed"),
+    ],
+)
+def test_a_program_that_does_not_sign_is_told_of_and_never_waited_for_beyond_the_deadline(
+    script: str, seconds: float, reason: str, tmp_path: Path
+) -> None:
+    program = tmp_path / "ssh-keygen"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    signer = Signer(str(ALICES.save(tmp_path)), {"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    with pytest.raises(SigningFailed) as caught:
+        signer.sign(b"x", Deadline(seconds, time.monotonic))
+    assert caught.value.reason == reason
+
+
 def test_a_key_that_somebody_else_put_there_signs_nothing(room: SignedRoom, tmp_path: Path) -> None:
     file = ALICES.save(tmp_path / "keys")
     OTHERS.save(tmp_path / "others").replace(file)

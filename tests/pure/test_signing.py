@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from peer_relay.signatures import check_usable, is_signed_by
 from peer_relay.signing import Pin, Signing, format_pin, parse_pin
 from peer_relay.sshkeys import PublicKey, _word, parse_public_key
-from tests.signing_keys import ALICES, BOBS, OTHERS
+from tests.signing_keys import ALICES, BOBS, OTHERS, ssh_string
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +83,18 @@ def test_a_signature_of_another_kind_than_its_key_is_wrong() -> None:
     made = ALICES.signature(b"content")
     assert is_signed_by(made, b"content", [ALICES.public])
     assert not is_signed_by(made, b"content", [PublicKey("ecdsa-sha2-nistp256", ALICES.public.blob)])
+
+
+@pytest.mark.parametrize("kind", [("ecdsa", "ecdsa-sha2-nistp256"), ("rsa", "ssh-rsa")])
+def test_a_signature_that_names_an_old_hash_or_has_no_two_numbers_is_wrong(kind: tuple[str, str]) -> None:
+    private = rsa.generate_private_key(65537, 2048) if kind[0] == "rsa" else ec.generate_private_key(ec.SECP256R1())
+    line = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    key = parse_public_key(line.decode())
+    value = ssh_string(kind[1].encode()) + ssh_string(b"three")
+    fields = [key.blob, b"git", b"", b"sha512", value]
+    blob = base64.b64encode(b"SSHSIG\0\0\0\1" + b"".join(map(ssh_string, fields)))
+    made = b"-----BEGIN SSH SIGNATURE-----\n" + blob + b"\n-----END SSH SIGNATURE-----"
+    assert not is_signed_by(made, b"content", [key])
 
 
 def test_a_pin_is_a_line_and_comes_back_as_it_was() -> None:
