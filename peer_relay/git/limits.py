@@ -60,7 +60,7 @@ CATCH_UP: Final = replace(
 WHOLE: Final = replace(CATCH_UP, max_objects=1 << 24)
 """A whole history, or a part of it from its end, for which somebody asked: three million records."""
 
-MAX_HELD_BYTES: Final = 32 << 20
+MAX_HELD_BYTES: Final = 24 << 20
 """How much of what others are built on may wait in memory at once.
 
 It takes a chain of deltas of which each has more than one on top of it; git's chains of 50 hold 11 MB at the most.
