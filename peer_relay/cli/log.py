@@ -18,6 +18,7 @@ from peer_relay.cli.rendering import Page, card_of
 from peer_relay.cli.selecting import Wanted, select
 from peer_relay.cli.since import Since
 from peer_relay.clock import system_ms
+from peer_relay.settings import load_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,7 +63,7 @@ def log(whole_history: bool, since_ms: int | None, only_open: bool, limit: int |
         with working("Reading"):
             selected = select(relay, wanted)
         _show(relay, selected, file)
-    for note in (*selected.notes, *_remarks(wanted, selected)):
+    for note in (*selected.notes, *_remarks(wanted, selected), *_signed()):
         warn(note)
     end_if_unreached(selected.stale)
 
@@ -111,6 +112,13 @@ def _remarks(wanted: Wanted, selected: Selected) -> Iterator[str]:
         yield "nothing was asked or answered since then."
     else:
         yield "no question has been asked in this room yet."
+
+
+def _signed() -> Iterator[str]:
+    """Say of a room with pinned keys that it is one."""
+    signing = load_config(lambda _: None, manners().room).signing
+    if signing is not None and signing.pins:
+        yield f"what {' and '.join(signing.peers)} wrote since a key was pinned bears a signature by it."
 
 
 def _peers(relay: Relay, exchanges: Sequence[Exchange]) -> list[str]:

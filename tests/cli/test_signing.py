@@ -72,6 +72,8 @@ def test_two_people_who_sign_read_only_what_the_other_signed(
             assert f"Asked in {person.home.name}?" in run("questions").stdout
 
     with alice:
+        words = "what alice and bob wrote since a key was pinned bears a signature by it.\n"
+        assert run("log").stderr == f"note: {words}"
         assert "Signed     by alice and bob\n" in run("status").stdout
         assert json.loads(run("status", "--json").stdout)["signed_by"] == ["alice", "bob"]
         assert "alice and bob, you are alice; format 1, signed by alice and bob." in run("doctor").stdout
