@@ -14,6 +14,7 @@ from peer_relay.cli.pasting import understand
 from peer_relay.errors import AlreadyQueued, InvalidRecord, NotYourQuestion, Problem, Secret, SecretFound
 from peer_relay.git.environment import NetworkEnvironment
 from peer_relay.git.remote import parse_remote
+from peer_relay.git.rewriting import leads_to
 from peer_relay.invite import parse_invite
 from peer_relay.keys import base32, checksum, parse_token
 from peer_relay.ledger import Ledger
@@ -138,6 +139,9 @@ def requests() -> Iterator[Entry]:
     long = f"https://me:hunter2@host/{5000 * 'x'}"
     for text in ("https://me:hunter2@host/a b", long, "ssh://me:hunter2@host/x", *REFUSED_ADDRESSES):
         yield Entry(f"the address {text!r}", lambda _, text=text: parse_remote(text))
+    led = {"COUNT": "1", "KEY_0": "url.ext::hunter2.insteadOf", "VALUE_0": f"https://me:{PASSWORD}@led/"}
+    environ = {f"GIT_CONFIG_{name}": value for name, value in led.items()}
+    yield Entry("an address that git leads", lambda _: leads_to(f"https://me:{PASSWORD}@led/x", environ))
     yield Entry("an id of nothing", lambda _: _ledger().check_answerable(ID, "bob"))
     yield Entry("an own question", lambda _: _ledger(open={ID: "alice"}).check_answerable(ID, "alice"))
     yield Entry("an answered question", lambda _: _ledger(answered={ID: "alice"}).check_answerable(ID, "bob"))
@@ -163,6 +167,7 @@ def settings() -> Iterator[Entry]:
         "a home": {"PEER_RELAY_HOME": "~nobody-of-that-name/x"},
         "a remote": {"PEER_RELAY_REMOTE": "~nobody-of-that-name/x"},
         "a home that depends": {"PEER_RELAY_HOME": "relay"},
+        "a home that acts": {"PEER_RELAY_HOME": "/srv/\x1b[2J"},
     }
     for name, given in variables.items():
         yield Entry(name, lambda _, given=given: Settings.from_environ(given))
