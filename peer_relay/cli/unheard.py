@@ -3,7 +3,8 @@
 An agent takes any other status, and any word, for a reason to warn, to stop or to throw away what its user wrote.
 
 What is noted has no secret and nothing that an agent or an unforeseen exception said (I10). Where even the variables
-are wrong, so that it is not known where to note something, nothing is; the doctor finds such variables by itself.
+are wrong, so that it is not known where to note something, nothing is; the doctor finds such variables by itself. Nor
+is anything noted in a folder in which somebody else can lay out where that goes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from peer_relay import attempts
+from peer_relay import attempts, disk
 from peer_relay.cli.ending import point_at_nothing
 from peer_relay.errors import PeerRelayError
 from peer_relay.settings import read_settings
@@ -48,7 +49,9 @@ def unheard() -> Iterator[None]:
         if isinstance(error, OSError):
             point_at_nothing()
         with contextlib.suppress(PeerRelayError):
-            note(attempts.at_telling(read_settings().state_folder), error)
+            home = read_settings().state_folder
+            disk.refuse_planted(home)
+            note(attempts.at_telling(home), error)
         raise click.exceptions.Exit from error
 
 

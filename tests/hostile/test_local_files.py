@@ -240,6 +240,14 @@ def test_no_room_is_taken_from_a_folder_in_which_everybody_can_write(alice: Path
     assert load_config(print).peer_id == "alice"
 
 
+def test_a_hook_notes_nothing_where_somebody_else_says_where_it_goes(alice: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    alice.chmod(0o777)
+    (alice / "hook").symlink_to(tmp_path / "elsewhere")
+    shown = run("hook", given=ASKED)
+    assert (shown.exit_code, shown.output, list((tmp_path / "elsewhere").iterdir())) == (0, "", [])
+
+
 def test_a_home_that_is_reached_through_a_link_is_judged_by_where_it_leads(
     alice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
