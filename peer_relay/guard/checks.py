@@ -18,14 +18,20 @@ _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 _FILLERS = re.compile(
-    r"(.)\1{5}|xxxx|\.\.\.|example|placeholder|changeme|redacted|dummy|sample|fake[_-]|your[_-]|12345678|abcdefgh|deadbeef",
+    r"xxxx|\.\.\.|example|placeholder|changeme|redacted|dummy|sample|fake[_-]|your[_-]|12345678|abcdefgh|deadbeef",
     re.IGNORECASE,
 )
+_RUN = re.compile(r"(.)\1{5}")
 _END, _FEWEST_DISTINCT = 20, 6
 
 
 def is_real(found: str) -> bool:
-    """Return whether a text can have come from a generator: no `xxxxxx`, no `EXAMPLE`, no counting."""
+    """Return whether a text can have come from a generator: no `000000`, no `EXAMPLE`, no counting."""
+    return _RUN.search(found) is None and is_varied(found)
+
+
+def is_varied(found: str) -> bool:
+    """Do as `is_real` does where the format itself fills places with one character."""
     return _FILLERS.search(found) is None and len(set(found[-_END:])) >= _FEWEST_DISTINCT
 
 

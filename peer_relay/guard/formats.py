@@ -8,8 +8,8 @@ r"""Which formats of secrets are looked for: a table of kind, anchors, pattern a
    more than that look, and its pattern is compiled when it is needed first.
 
 Left out, because of false alarms or because there is nothing to go by: test keys of Stripe, which tutorials share;
-Twilio (`SK` or `AC` and hexadecimal digits); Datadog, Heroku, Cloudflare and whatever else is bare hexadecimal
-digits or a UUID; an AWS secret key without its name.
+Twilio (`SK` or `AC` and hexadecimal digits); Datadog, the older keys of Heroku and Cloudflare, and whatever else is
+bare hexadecimal digits or a UUID; an AWS secret key without its name.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from peer_relay.guard.checks import (
     is_room_token,
     is_signed_jwt,
     is_snowflake,
+    is_varied,
 )
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Format(NamedTuple):
 @functools.cache
 def _compiled(pattern: str, check: Callable[[str], bool]) -> re.Pattern[str]:
     begin = "" if check in _HAVE_CHECKSUM or pattern.startswith((":", "-", "/", "(?i")) else _BEGIN
-    return re.compile(f"{begin}(?:{pattern}){_END if check is is_real else ''}", re.ASCII)
+    return re.compile(f"{begin}(?:{pattern}){_END if check in (is_real, is_varied) else ''}", re.ASCII)
 
 
 def _prefixed(kind: str, prefix: str, rest: str) -> Format:
@@ -130,15 +131,17 @@ FORMATS = (
         r"(?:Account|SharedAccess)Key=[A-Za-z0-9+/]{43,86}={1,2}",
     ),
     Format("an Azure client secret", ("Q~",), r"[A-Za-z0-9_~.]{3}\dQ~[A-Za-z0-9_~.-]{31,34}", leads=False),
-    Format("an Azure DevOps token", ("AZDO",), r"[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}", leads=False),
+    Format("an Azure DevOps token", ("AZDO",), r"[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4,5}", is_varied, leads=False),
     Format(
         "an Azure key",
         ("JQQJ9",),
         r"[A-Za-z0-9]{52}JQQJ9[9DH][A-Za-z0-9][A-L][A-Za-z0-9]{16}[A-Za-z][A-Za-z0-9]{7}",
+        is_varied,
         leads=False,
     ),
     Format("a DigitalOcean token", ("dop_v1_", "doo_v1_", "dor_v1_"), r"do[opr]_v1_[0-9a-f]{64}"),
     _prefixed("an Alibaba Cloud key", "LTAI", r"[A-Za-z0-9]{20}"),
+    Format("a Cloudflare token", ("cfk_", "cfut_", "cfat_"), r"cf(?:k|ut|at)_[A-Za-z0-9_-]{41,64}+"),
     Format("a Fly.io token", ("fo1_", "fm1a_", "fm1r_", "fm2_"), r"fo1_[\w-]{43}|fm(?:1[ar]|2)_[A-Za-z0-9+/]{100,}+"),
     Format("a Vault token", ("hvs.", "hvb.", "hvr."), r"hv[sbr]\.[A-Za-z0-9_-]{90,}+"),
     Format("a Terraform Cloud token", (".atlasv1.",), r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,}+", leads=False),
@@ -185,9 +188,10 @@ FORMATS = (
     # Talk and mail
     Format(
         "a Slack token",
-        ("xoxb-", "xoxp-", "xoxa-", "xoxo-", "xoxs-", "xoxr-", "xoxe-", "xapp-", "xoxe."),
-        r"(?:xoxe\.xox[bp]-|xox[abeoprs]-|xapp-)\d[\w-]{20,}+",
+        ("xoxb-", "xoxp-", "xoxa-", "xoxo-", "xoxs-", "xoxr-", "xoxe-", "xoxc-", "xapp-", "xoxe."),
+        r"(?:xoxe\.xox[bp]-|xox[abceoprs]-|xapp-)\d[\w-]{20,}+",
     ),
+    Format("a Slack cookie", ("xoxd-",), r"xoxd-[A-Za-z0-9/+%]{80,}+"),
     Format("a Slack webhook", ("hooks.slack.com/",), r"hooks\.slack\.com/(?:services|workflows|triggers)/[\w/+]{40,}+"),
     Format("a Discord webhook", ("/api/webhooks/",), r"/api/webhooks/\d{17,20}/[\w-]{60,}+"),
     Format(

@@ -57,10 +57,11 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "a Google refresh token": ("1//0<u60>",),
     "an Azure account key": ("AccountName=store;AccountKey=<b86>==", "Endpoint=sb://x;SharedAccessKey=<b43>="),
     "an Azure client secret": ("<A3>8Q~<u34>",),
-    "an Azure DevOps token": ("<A76>AZDO<A4>",),
+    "an Azure DevOps token": ("<A76>AZDO<A4>", "<A52>JQQJ99BCACAAAAAAAAAAAAASAZDO<A4>"),
     "an Azure key": ("<A52>JQQJ99<A1>B<A16>A<A7>",),
     "a DigitalOcean token": ("dop_v1_<h64>", "doo_v1_<h64>", "dor_v1_<h64>"),
     "an Alibaba Cloud key": ("LTAI5t<A18>",),
+    "a Cloudflare token": ("cfut_<A48>", "cfat_<A48>", "cfk_<A48>"),
     "a Fly.io token": ("fo1_<u43>", "fm2_<b200>"),
     "a Vault token": ("hvs.<u95>", "hvb.<u150>"),
     "a Terraform Cloud token": ("<A14>.atlasv1.<u67>",),
@@ -97,8 +98,9 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "a Braintree token": ("access_token$production$<c16>$<h32>",),
     "a Slack token": (
         *("xoxb-<d12>-<d13>-<A24>", "xoxp-<d12>-<d12>-<d13>-<h32>", "xapp-1-A<C10>-<d13>-<h64>", "xoxe-1-<C146>"),
-        *("xoxb-<d11>-<A24>", "xoxe.xoxp-1-<C164>"),
+        *("xoxb-<d11>-<A24>", "xoxe.xoxp-1-<C164>", "xoxc-<d12>-<d12>-<d13>-<h64>"),
     ),
+    "a Slack cookie": ("xoxd-<b160>",),
     "a Slack webhook": ("https://hooks.slack.com/services/T<C8>/B<C10>/<A24>",),
     "a Discord webhook": ("https://discord.com/api/webhooks/<d18>/<u68>",),
     "a Telegram bot token": ("<d10>:AA<u33>",),
@@ -136,12 +138,12 @@ def filled(template: str, random: Random) -> str:
     """Return a template with random characters in its places; no run of six, which would look made up."""
 
     def some(match: re.Match[str]) -> str:
-        return "".join(random.choices(CLASSES[match[1]], k=int(match[2])))
+        while True:
+            made = "".join(random.choices(CLASSES[match[1]], k=int(match[2])))
+            if re.search(r"(.)\1{5}", made) is None:
+                return made
 
-    while True:
-        made = re.sub(r"<([A-Za-z])(\d+)>", some, template)
-        if re.search(r"(.)\1{5}", made) is None:
-            return made
+    return re.sub(r"<([A-Za-z])(\d+)>", some, template)
 
 
 def in_base62(number: int, length: int) -> str:
