@@ -70,14 +70,16 @@ class Format(NamedTuple):
     def matches(self, text: str) -> Iterator[int]:
         """Yield where in a text it begins, in characters from 0."""
         present = [anchor for anchor in self.anchors if anchor in text]
+        if not present:
+            return
+        compiled = _compiled(self.pattern, self.check)
         if not self.leads:
-            every = _compiled(self.pattern, self.check).finditer(text) if present else ()
-            yield from (match.start() for match in every if self.check(match[0]))
+            yield from (match.start() for match in compiled.finditer(text) if self.check(match[0]))
             return
         for anchor in present:
             position = text.find(anchor)
             while position >= 0:
-                match = _compiled(self.pattern, self.check).match(text, position)
+                match = compiled.match(text, position)
                 if match is not None and self.check(match[0]):
                     yield position
                     position = match.end() - 1
