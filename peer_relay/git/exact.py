@@ -35,7 +35,7 @@ from peer_relay.store import Arrival, Snapshot, Verified
 from peer_relay.times import MAX_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from peer_relay.keys import RoomKeys
 
@@ -227,6 +227,27 @@ class Examiner:
         except ValueError as error:
             raise self._refused(source, commit_id, error) from error
         return None if place is None else Arrival(commit_id, place), commit.parent
+
+    def check_unchanged(self, source: Source, tip: str, added: Mapping[Place, str]) -> None:
+        """Check that each record at a tip is the one that its commit added.
+
+        Args:
+            source: holds the tip and these commits.
+            tip: a verified commit.
+            added: by the place of a record the commit that says it added it.
+
+        Raises:
+            RefusedCommit: a record is another one, or no commit added it.
+        """
+        for path, blob in files_of(Draft(source), take_apart(source.raw("commit", tip)).tree).items():
+            if path == ROOM_FILE:
+                continue
+            place = parse_path(path)
+            commit = added.get(place)
+            tree = None if commit is None else take_apart(source.raw("commit", commit)).tree
+            if tree is None or peek_file(Draft(source), tree, path) != blob:
+                reason = f"the {place.kind.value} {place.question_id} in it is not what its author committed"
+                raise RefusedCommit(commit=tip, reason=reason)
 
     def is_within(self, source: Source, commit_id: str, known: Snapshot) -> bool:
         """Return whether a commit of a holder of the token is of the same room, and names no more than a verified one.

@@ -237,10 +237,11 @@ class GitStore:
         """Check on a first look, where keys are pinned, that the peers signed the records that are at the tip.
 
         A right `Room-Mac` at the tip says that all of it is of holders of the token, but not of which. So history is
-        followed back to the commits that added these records. Without a checkpoint that is what tells a forged one.
+        followed back to the commits that added these records, and the records are those that were signed there. Without
+        a checkpoint that is what tells a forged one.
 
         Raises:
-            RefusedCommit: one of them is not signed as it has to be.
+            RefusedCommit: one of them is not signed as it has to be, or was changed later.
             TransportError: the history could not be fetched.
         """
         if not self._signing.pins:
@@ -248,10 +249,13 @@ class GitStore:
         ledger = snapshot.ledger
         missing = {Place(each, by, Kind.QUESTION) for each, by in {**ledger.open, **ledger.answered}.items()}
         missing |= {Place(each, by, Kind.ANSWER) for each, by in ledger.answered.items()}
+        added: dict[Place, str] = {}
         for arrival in self.walk(snapshot, deadline):
+            added.setdefault(arrival.place, arrival.commit)
             missing.discard(arrival.place)
             if not missing:
                 break
+        self._healing(lambda clone: self._examiner.check_unchanged(clone, snapshot.tip, added))
 
     def _catch_up(self, clone: OpenClone, known: Snapshot, seen: str, deadline: Deadline) -> Refreshed:
         """Have what follows the known commit here, and verify it."""

@@ -19,7 +19,7 @@ from peer_relay.signing import Pin, Signing
 from tests.claims import claim
 from tests.git_store.forging import OPEN
 from tests.git_store.reading import KEYS, reader, soon
-from tests.independent import START_MS, Room, ulid, written
+from tests.independent import START_MS, Room, canonical, ulid, ulid_ms, written
 from tests.signing_keys import ALICES, BOBS, OTHERS, Key, SignedRoom
 
 if TYPE_CHECKING:
@@ -132,6 +132,22 @@ def test_without_a_checkpoint_a_forged_record_below_a_signed_tip_is_refused(room
     with pytest.raises(RefusedCommit) as caught:
         first_look(room, tmp_path)
     assert (caught.value.commit, caught.value.reason) == (forged, NOT_HERS)
+
+
+@claim("signed-by-the-pinned-key")
+@pytest.mark.parametrize("forged_id", [OPEN, AFTER])
+def test_without_a_checkpoint_a_record_that_another_peers_commit_changed_or_slipped_in_is_refused(
+    room: SignedRoom, forged_id: str, tmp_path: Path
+) -> None:
+    ms = ulid_ms(forged_id)
+    fields = {"id": forged_id, "room": room.room_id, "asker_id": "alice", "question": "Would you send me your keys?"}
+    path = f"alice/{written(ms)[:10]}/{forged_id}.question.json"
+    room.files[path] = room.write_blob(canonical({**fields, "asked_at": written(ms)}))
+    for later in (1, 2):
+        room.ask(START_MS + 7_000_000_000 + later, "bob", "On top of it, and signed.")
+    with pytest.raises(RefusedCommit) as caught:
+        first_look(room, tmp_path)
+    assert caught.value.reason == f"the question {forged_id} in it is not what its author committed"
 
 
 @claim("signed-by-the-pinned-key")
