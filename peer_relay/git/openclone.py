@@ -112,7 +112,9 @@ class OpenClone:
             TooLarge, MalformedPack, DamagedClone, StateUnusable: as `peer_relay.git.packs.ingest` says.
         """
         with disk.reported(self._path):  # the pack's own file is on the same disk
-            self.added += ingest(self.repo(), pack, remote=self._remote, limits=limits, keep=self._source.keep)
+            self.added += ingest(
+                self.repo(), pack, remote=self._remote, limits=limits, keep=self._source.keep, fresh=self.fresh
+            )
 
     def add(self, objects: Sequence[ShaFile]) -> None:
         """Add objects that were built here.

@@ -28,6 +28,7 @@ from dulwich.pack import (
     DeltaChainIterator,
     PackData,
     UnpackedObject,
+    UnresolvedDeltas,
     extend_pack,
     write_pack_index,
 )
@@ -60,7 +61,9 @@ _MAX_PACKS = 32
 _TIMES = 3
 
 
-def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits, keep: Keep = lambda *_: None) -> int:
+def ingest(
+    repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits, keep: Keep = lambda *_: None, fresh: bool = True
+) -> int:
     """Take a pack into the clone.
 
     Args:
@@ -70,6 +73,8 @@ def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits, keep:
         limits: the most that it may hold.
         keep: gets the 20-byte name, the kind as the pack format numbers it and the content of each object but the
             longest, while it is looked at: before it is known whether the pack is taken in.
+        fresh: whether all that is in the clone came since it was made, so that what the pack builds on and is not here
+            was not sent. Otherwise it was lost.
 
     Returns:
         The number of objects taken in; 0 for an empty file.
@@ -77,7 +82,7 @@ def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits, keep:
     Raises:
         TooLarge: it holds more than the limits allow.
         MalformedPack: it or one of its objects is damaged or not allowed. Nothing was written.
-        DamagedClone: an object here that the pack builds on cannot be read.
+        DamagedClone: an object that the pack builds on cannot be read, or is not here any more.
         StateUnusable: the clone's folder cannot be written.
     """
     file.flush()
@@ -105,10 +110,17 @@ def ingest(repo: Repo, file: BinaryIO, *, remote: str, limits: PackLimits, keep:
         if count > _LOOSE_LIMIT:
             _add_pack(repo.object_store, file, seen, names, resolved.ext_refs())
     except DAMAGE as error:
-        raise MalformedPack(remote=remote, reason="an object cannot be decoded") from error
+        raise _fault(error, remote, fresh=fresh) from error
     except OSError as error:
         raise _unusable(repo, error) from error
     return count
+
+
+def _fault(error: Exception, remote: str, *, fresh: bool) -> MalformedPack | DamagedClone:
+    """Say whose fault it is that a pack cannot be taken in."""
+    if isinstance(error, UnresolvedDeltas) and not fresh:
+        return DamagedClone(reason="an object that others build on is not there")
+    return MalformedPack(remote=remote, reason="an object cannot be decoded")
 
 
 def write_loose(store: DiskObjectStore, objects: Iterable[ShaFile], *, durable: bool = False) -> None:

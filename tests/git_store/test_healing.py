@@ -15,13 +15,14 @@ from peer_relay.records import Question, make
 from tests.git_store.forging import GOOD, NEW, question, tell
 from tests.git_store.reading import question as arrived
 from tests.git_store.reading import reader, soon
-from tests.independent import Room
+from tests.independent import START_MS, Room, ulid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from peer_relay.store import Arrival, Snapshot
+    from tests.servers import HttpServer
 
 
 def delete(path: Path) -> None:
@@ -245,3 +246,22 @@ def test_an_object_that_is_damaged_again_and_again_is_reported_and_not_served(
     with pytest.raises(MalformedPack) as caught:
         story.read()
     assert caught.value.reason.endswith("is not what its id says")
+
+
+def test_what_a_server_builds_on_and_is_lost_here_is_not_the_servers_fault(
+    http_server: HttpServer, tmp_path: Path
+) -> None:
+    """A server sends how a tree differs from one that is here, or was."""
+    room = Room(http_server.root / tmp_path.name)
+    room.open()
+    for number in range(30):
+        room.ask(ulid(START_MS + number, number), "alice", "Why?")
+    login = {"PEER_RELAY_GIT_USERNAME": http_server.username, "PEER_RELAY_GIT_PASSWORD": http_server.password}
+    bob = reader(tmp_path, http_server.url(tmp_path.name), login)
+    known = bob.store.refresh(None, None, soon()).snapshot
+    _no_trees(bob.folder)
+    room.ask(NEW, "alice", "And now?")
+    found = bob.store.refresh(known, None, soon())
+    bob.store.close()
+    assert (found.refusal, found.arrivals) == (None, (arrived(room.commit_ids[-1], NEW),))
+    assert [request.have is None for request in bob.transport.requests] == [True, False, True]
