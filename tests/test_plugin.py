@@ -16,6 +16,7 @@ import pytest
 
 import peer_relay
 from peer_relay.agents.clients import CLIENTS
+from peer_relay.agents.hooks import HOOKS
 from peer_relay.agents.launch import SERVER, Launch
 from peer_relay.cli import commands
 from peer_relay.server.prompts import ABOUT, PROMPTS, STATUS
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 PLUGIN = ROOT / "examples" / "claude-code-plugin"
-EVENTS = ["SessionStart", "UserPromptSubmit", "Stop"]
 LOOK = "peer-relay status --offline"
 
 
@@ -77,10 +77,8 @@ def test_the_plugin_starts_the_server_as_config_tells_it() -> None:
     assert data(".mcp.json") == json.loads(CLIENTS["claude"].snippet(Launch((SERVER, "serve"))))
 
 
-def test_each_event_has_the_same_hook_which_cannot_hang() -> None:
-    # Who does not know `args` would start `peer-relay` alone, whose status 2 would block a prompt.
-    hook = {"type": "command", "command": "peer-relay hook", "timeout": 5}
-    assert list(hooks()) == [(event, hook) for event in EVENTS]
+def test_the_plugin_has_the_hooks_as_config_tells_them() -> None:
+    assert data("hooks", "hooks.json")["hooks"] == HOOKS["claude"].table(Launch((SERVER, "serve")))["hooks"]
 
 
 @pytest.mark.parametrize("words", started(), ids=shlex.join)

@@ -34,7 +34,7 @@ COMMANDS = {
     "keys": ("keyring", "Show the keys with which the two peers of the room sign."),
     "allowed-signers": ("keyring", "Print the pinned keys, for git."),
     "token": ("pairing", "Print a new room token."),
-    "config": ("config", "Show what an agent's file needs to start the server."),
+    "config": ("config", "Show what an agent's file needs: the server, or the hooks."),
     "ping": ("ping", "Go to the room and back, and check that it can be written."),
     "serve": ("serve", "Run the MCP server on standard input and output."),
     "ask": ("asking", "Ask the other peer a question."),

@@ -3,6 +3,7 @@
 1. Nothing is run that was not shown, and nothing without a yes: at the prompt, or by `--register`.
 2. The room is there already, so nothing that happens here makes the command fail.
 3. An agent that knows the server is left alone. If it uses another room, the sentence says how to change that.
+4. Hooks stand among those of others, so they are nobody's but the user's to write: the last words say what shows them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from peer_relay.agents.clients import CLIENTS
+from peer_relay.agents.hooks import HOOKS
 from peer_relay.agents.registered import registrations
 from peer_relay.cli.command import manners
 from peer_relay.cli.launching import home_folder, launch_for, search_path, working_folder
@@ -95,13 +97,14 @@ def offer(settings: Settings, saved_as: str, remote: Remote, *, register: bool |
     missing = [client for client in found if not _is_known(client, scene)]
     if not found and not any(scene.fits(each) for each in scene.known):
         _advise([CLIENTS["claude"]], scene)
+        _lead_to_hooks([CLIENTS["claude"]], scene)
         others = "|".join(each for each in CLIENTS if each != "claude")
         _tell(f"For another agent: peer-relay config --client {others}")
     elif register is None and not can_ask():
         _advise(missing, scene)
+        _lead_to_hooks(missing, scene)
     else:
-        for client in missing:
-            _register(client, scene, ask_first=register is None)
+        _lead_to_hooks([each for each in missing if _register(each, scene, ask_first=register is None)], scene)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -141,20 +144,32 @@ def _advise(clients: Iterable[Client], scene: _Scene) -> None:
         _tell(what, shlex.join(client.add(scene.launch)))
 
 
-def _register(client: Client, scene: _Scene, *, ask_first: bool) -> None:
-    """Tell an agent of the server, if need be after asking."""
+def _lead_to_hooks(clients: Iterable[Client], scene: _Scene) -> None:
+    """Say what shows the hooks of agents that did not have the server before."""
+    room = () if scene.is_only else ("--room", scene.saved_as)
+    commands = [
+        shlex.join(["peer-relay", "config", "--client", client.name, "--hooks", *room])
+        for client in clients
+        if client.name in HOOKS
+    ]
+    if commands:
+        _tell("So that an agent notices a question by itself, give it the hooks too. This shows them:", *commands)
+
+
+def _register(client: Client, scene: _Scene, *, ask_first: bool) -> bool:
+    """Tell an agent of the server, if need be after asking, and say whether it has it now."""
     words = client.add(scene.launch)
     if ask_first:
         remark(f"\n{client.title} is told of the server by\n\n    {shlex.join(words)}\n")
         if not agree("Run this?", default=True):
-            return
+            return False
     else:
         _tell(f"{client.title} is told of the server:", shlex.join(words))
     with working(f"Telling {client.title}"):
         problem = _run(words, scene.environ)
     if problem is not None:
         warn(f"{client.title} does not know the server yet: {problem} By hand: {shlex.join(words)}")
-        return
+        return False
     _tell(f"{client.title} has the server now; a session that is open has to be started again.")
     if client.name == "codex" and scene.launch.handed_on:
         names = ", ".join(f'"{name}"' for name in scene.launch.handed_on)
@@ -162,6 +177,7 @@ def _register(client: Client, scene: _Scene, *, ask_first: bool) -> None:
             f"Codex keeps some variables from its servers. If its tools say that the login was refused, put the line "
             f"env_vars = [{names}] below [mcp_servers.peer-relay] in its config.toml."
         )
+    return True
 
 
 def _run(words: Sequence[str], environ: Mapping[str, str]) -> str | None:

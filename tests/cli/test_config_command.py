@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from peer_relay.agents.clients import CLIENTS
+from peer_relay.agents.hooks import HOOKS
+from peer_relay.agents.launch import Launch
+from peer_relay.cli import hook
 from peer_relay.keys import format_token
 from peer_relay.rooms import SavedRoom
 from peer_relay.settings import read_settings
@@ -208,3 +212,81 @@ def test_a_link_is_written_through(project: Path) -> None:
     shown = config("claude", "--write")
     assert shown.stdout == f"The server is in {real} now. The file from before is {real}.bak.\n"
     assert (project / ".mcp.json").is_symlink()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Hooks
+
+
+BELONG = {
+    "claude": ".claude/settings.json, beside what is there; leave it out if you have the plugin, which brings the same",
+    "codex": ".codex/hooks.json, beside what is there; the next session asks whether you trust it",
+    "gemini": ".gemini/settings.json, beside what is there",
+    "vscode": ".github/hooks/peer-relay.json, beside what is there; leave it out if ~/.claude/settings.json has the "
+    "hooks, which VS Code runs too",
+}
+LINE = "At the start of a task, call check_questions and tell me what waits."
+
+
+@pytest.mark.parametrize("client", HOOKS)
+def test_the_hooks_are_printed_alone_and_never_written(project: Path, home: Path, client: str) -> None:
+    shown, refused = config(client, "--hooks"), config(client, "--hooks", "--write")
+    where = f"{project if client == 'vscode' else home}/{BELONG[client]}"
+    path = where.partition(",")[0]
+    assert (shown.exit_code, shown.stderr) == (0, f"note: this belongs into {where}.\n")
+    assert shown.stdout == HOOKS[client].snippet(Launch(("peer-relay", "serve")))
+    assert (refused.exit_code, refused.stdout, list(project.iterdir())) == (1, "", [])
+    assert refused.stderr == (
+        f"error: {path} may hold hooks of others, so --write leaves it. Put there by hand what --hooks alone prints.\n"
+    )
+    assert json.loads(config(client, "--hooks", "--json").stdout) == {
+        "client": client,
+        "path": path,
+        "snippet": shown.stdout,
+        "command": None,
+        "changed": False,
+        "backup": None,
+    }
+
+
+@pytest.mark.parametrize("client", [name for name in CLIENTS if name not in HOOKS])
+def test_for_a_client_without_hooks_it_says_what_to_do_instead(client: str) -> None:
+    shown = config(client, "--hooks", "--write")
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert shown.stderr == (
+        f"error: {CLIENTS[client].title} has no hooks that peer-relay could use. Put this line into its instructions: "
+        f"{LINE}\n"
+    )
+
+
+def test_a_hook_is_one_line_for_a_shell_at_an_event_that_the_hook_knows() -> None:
+    launch = Launch(("/opt/a b/peer-relay", "serve"), {"PEER_RELAY_HOME": "/x", "PEER_RELAY_ROOM": "alice-carol"})
+    line = "'/opt/a b/peer-relay' hook --room alice-carol"
+    hook_of = {name: {"type": "command", "command": line, "timeout": 5} for name in HOOKS}
+    hook_of["gemini"]["timeout"] = 5000
+    assert {name: hooks.table(launch) for name, hooks in HOOKS.items()} == {
+        name: {"hooks": {each: [hook_of[name] if name == "vscode" else {"hooks": [hook_of[name]]}] for each in events}}
+        for name, events in ((name, hooks.events) for name, hooks in HOOKS.items())
+    }
+    assert {event for hooks in HOOKS.values() for event in hooks.events} == set(hook._BEGINS)
+
+
+@pytest.mark.usefixtures("project")
+def test_the_hooks_name_one_of_several_rooms_and_are_found_where_an_agent_was_moved_to(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, name in enumerate(("first", "second"), start=1):
+        save(name, number)
+    assert config("gemini", "--hooks").exit_code == 1
+    assert '"command": "peer-relay hook --room second"' in config("gemini", "--hooks", "--room", "second").stdout
+    moved = {"claude": "CLAUDE_CONFIG_DIR", "codex": "CODEX_HOME", "gemini": "GEMINI_CLI_HOME"}
+    for client, variable in moved.items():
+        monkeypatch.setenv(variable, str(home / "elsewhere"))
+        shown = json.loads(config(client, "--hooks", "--room", "second", "--json").stdout)
+        assert Path(shown["path"]) == home / "elsewhere" / HOOKS[client].file
+
+
+@pytest.mark.usefixtures("project")
+def test_a_folder_of_its_own_is_nothing_that_a_hook_can_be_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEER_RELAY_HOME", str(home / "relay"))
+    assert config("gemini", "--hooks").stderr.endswith("; PEER_RELAY_HOME has to be set where it is started.\n")

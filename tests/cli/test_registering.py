@@ -44,6 +44,7 @@ ADDED = {
 COMMANDS = {name: " ".join([name, *words]) for name, words in ADDED.items()}
 TITLES = {"claude": "Claude Code", "codex": "Codex", "gemini": "Gemini CLI"}
 NOW = "has the server now; a session that is open has to be started again."
+HOOKS = "So that an agent notices a question by itself, give it the hooks too. This shows them:"
 
 
 class Machine:
@@ -88,6 +89,11 @@ def told(result: Result) -> str:
     return result.stdout.partition("    peer-relay join\n")[2]
 
 
+def hooks_for(*names: str, room: str = "") -> str:
+    """Return the last words to somebody whose agents did not have the server before."""
+    return f"\n{HOOKS}\n\n" + "".join(f"    peer-relay config --client {each} --hooks{room}\n" for each in names)
+
+
 def test_with_register_every_agent_that_is_there_is_told_in_its_own_way(machine: Machine, mailbox: Path) -> None:
     for name in ("claude", "codex", "gemini"):
         machine.install(name)
@@ -97,9 +103,11 @@ def test_with_register_every_agent_that_is_there_is_told_in_its_own_way(machine:
         "".join(
             f"\n{TITLES[name]} is told of the server:\n\n    {COMMANDS[name]}\n\n{TITLES[name]} {NOW}\n"
             for name in ADDED
-        ),
+        )
+        + hooks_for(*ADDED),
         "",
     )
+    assert not (machine.home / ".claude" / "settings.json").exists()
 
 
 def test_an_agent_that_has_the_server_is_left_alone(machine: Machine, mailbox: Path) -> None:
@@ -119,7 +127,8 @@ def test_on_a_terminal_the_command_is_shown_and_asked_about(
     monkeypatch.setattr(registering, "can_ask", lambda: True)
     shown = open_room(mailbox, given=f"{reply}\n")
     assert shown.stderr.startswith(f"\nCodex is told of the server by\n\n    {COMMANDS['codex']}\n\nRun this? [Y/n]: ")
-    assert (machine.calls("codex"), told(shown)) == ((ADDED["codex"], f"\nCodex {NOW}\n") if called else ([], ""))
+    done = (ADDED["codex"], f"\nCodex {NOW}\n{hooks_for('codex')}")
+    assert (machine.calls("codex"), told(shown)) == (done if called else ([], ""))
 
 
 def test_join_asks_as_init_does(machine: Machine, mailbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +146,7 @@ def test_without_a_terminal_the_commands_are_advice_and_nothing_is_run(machine: 
     needs = "\nYour agent needs the MCP server `peer-relay serve`."
     assert told(open_room(mailbox)) == "".join(
         f"{needs} This tells {TITLES[name]} of it:\n\n    {COMMANDS[name]}\n" for name in ("codex", "gemini")
-    )
+    ) + hooks_for("codex", "gemini")
     assert [machine.calls(name) for name in ADDED] == [[], [], []]
 
 
@@ -146,7 +155,7 @@ def test_where_no_agent_is_found_the_way_of_one_is_told_and_where_the_others_are
 ) -> None:
     assert told(open_room(mailbox)) == (
         "\nYour agent needs the MCP server `peer-relay serve`. This tells Claude Code of it:\n\n"
-        f"    {COMMANDS['claude']}\n\n"
+        f"    {COMMANDS['claude']}\n{hooks_for('claude')}\n"
         "For another agent: peer-relay config --client claude-desktop|codex|gemini|cursor|vscode|windsurf|zed\n"
     )
     (machine.home / ".cursor").mkdir()
@@ -167,6 +176,7 @@ def test_with_json_the_object_stands_alone(machine: Machine, mailbox: Path) -> N
     assert [json.loads(line)["note"] for line in loud.stderr.splitlines()] == [
         f"Claude Code is told of the server: {COMMANDS['claude']}",
         f"Claude Code {NOW}",
+        f"{HOOKS} peer-relay config --client claude --hooks",
     ]
 
 
@@ -192,7 +202,7 @@ def test_an_agent_that_fails_is_a_note_and_the_room_is_open(
     machine.install("codex", script)
     shown = open_room(mailbox, "--register")
     problem = FAILURES[script]
-    assert "Codex is told of the server:" in told(shown)
+    assert told(shown) == f"\nCodex is told of the server:\n\n    {COMMANDS['codex']}\n"
     assert f"note: Codex does not know the server yet: {problem} By hand: {COMMANDS['codex']}\n" in shown.stderr
 
 
@@ -206,7 +216,8 @@ def test_with_several_rooms_the_server_is_told_which_one(
     monkeypatch.setenv("PEER_RELAY_HOME", str(machine.home / "a b"))
     machine.install("codex")
     open_room(mailbox, "--register")
-    open_room(mailbox, "--register", peer="carol")
+    shown = told(open_room(mailbox, "--register", peer="carol"))
+    assert shown.endswith(hooks_for("codex", room=" --room alice-carol"))
     home = ["--env", f"PEER_RELAY_HOME={machine.home / 'a b'}"]
     start, end = ADDED["codex"][:3], ADDED["codex"][3:]
     room = ["--env", "PEER_RELAY_ROOM=alice-carol"]

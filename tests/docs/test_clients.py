@@ -7,18 +7,15 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
 
 from peer_relay.agents.clients import CLIENTS
-from peer_relay.cli import commands, hook
+from peer_relay.agents.hooks import HOOKS
+from peer_relay.cli import commands
 from tests.cli.support import run
 from tests.docs.pages import DOCS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PAGES = {
     "claude-desktop": "claude-desktop.md",
@@ -28,6 +25,7 @@ PAGES = {
     "windsurf": "windsurf.md",
     "zed": "zed.md",
 }
+ALL_PAGES = {**PAGES, "claude": "claude-code.md", "codex": "codex.md"}
 SECTIONS = [
     "Tell it of the server",
     "See that it works",
@@ -42,7 +40,7 @@ every_page = pytest.mark.parametrize("client", PAGES)
 
 
 def text(client: str) -> str:
-    return DOCS.joinpath(PAGES[client]).read_text(encoding="utf-8")
+    return DOCS.joinpath(ALL_PAGES[client]).read_text(encoding="utf-8")
 
 
 def blocks(client: str) -> list[str]:
@@ -77,22 +75,11 @@ def test_a_page_has_the_sections_of_the_others_and_every_page_is_in_the_list(cli
     assert f"](docs/{PAGES[client]})" in DOCS.parent.joinpath("README.md").read_text(encoding="utf-8")
 
 
-def commands_of(hooks: dict[str, Any]) -> Iterator[str]:
-    """Yield the commands of a file of hooks, whatever groups they are in."""
-    for each in hooks if isinstance(hooks, list) else [hooks]:
-        if isinstance(each.get("command"), str):
-            yield each["command"]
-        for below in each.values():
-            if isinstance(below, list):
-                yield from commands_of(below)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("client", ["gemini", "vscode"])
-def test_the_hooks_call_a_command_that_is_there_at_events_that_it_knows(client: str) -> None:
-    (hooks,) = [json.loads(block)["hooks"] for block in blocks(client)[1:]]
-    assert set(hooks) <= set(hook._BEGINS)
-    called = {command for groups in hooks.values() for command in commands_of(groups)}
-    assert called == {"peer-relay hook"}
+@pytest.mark.usefixtures("program")
+@pytest.mark.parametrize("client", HOOKS)
+def test_the_hooks_are_those_that_the_program_prints_and_the_page_names_the_command(client: str) -> None:
+    assert run("config", "--client", client, "--hooks").stdout in blocks(client)
+    assert f"`peer-relay config --client {client} --hooks`" in " ".join(text(client).split())
 
 
 @every_page
@@ -109,5 +96,5 @@ def test_the_command_of_vs_code_adds_what_its_file_would_hold() -> None:
 
 
 def test_there_is_a_page_for_every_client() -> None:
-    assert set(CLIENTS) == {*PAGES, "claude", "codex"}
-    assert [name for name in ("claude-code.md", "codex.md") if not DOCS.joinpath(name).exists()] == []
+    assert set(CLIENTS) == set(ALL_PAGES)
+    assert [name for name in ALL_PAGES.values() if not DOCS.joinpath(name).exists()] == []
