@@ -30,7 +30,7 @@ settings.register_profile("deep", settings.get_profile("default"), max_examples=
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # Say whether a missing server or client fails a test; they are read by the fixtures, not by the package.
-_KEPT = {"PEER_RELAY_REQUIRE_SERVERS", "PEER_RELAY_REQUIRE_CLIENTS"}
+REQUIRING = {"PEER_RELAY_REQUIRE_SERVERS", "PEER_RELAY_REQUIRE_CLIENTS"}
 _PRIVATE_PREFIXES = ("PEER_RELAY_", "XDG_", "GIT_", "SSH_", "GITHUB_", "GH_", "SSL_CERT_")
 _PRIVATE_NAMES = {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "FORCE_COLOR", "NO_COLOR", "COLUMNS"}
 
@@ -96,7 +96,7 @@ def _is_private(name: str) -> bool:
 
 
 def _isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
-    for name in [name for name in os.environ if _is_private(name) and name not in _KEPT]:
+    for name in [name for name in os.environ if _is_private(name) and name not in REQUIRING]:
         patch.delenv(name)
     for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"):
         patch.setenv(name, str(home))

@@ -17,7 +17,7 @@ import pytest
 from tests.chaos.history import DELIVERED, LOST, QUEUED, REFUSED
 from tests.chaos.mailboxes import TRANSPORTS
 from tests.chaos.run import Outcome, Plan, run
-from tests.chaos.servers import ROOT
+from tests.source import PACKAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -169,7 +169,7 @@ def _figures(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 def _run_other(name: str) -> bool:
     """Run one of the other long tests, and return whether it found something."""
     print(f"\n{name}", flush=True)
-    return subprocess.run([sys.executable, "-m", name], cwd=ROOT, check=False).returncode != 0
+    return subprocess.run([sys.executable, "-m", name], cwd=PACKAGE.parent, check=False).returncode != 0
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from peer_relay.rooms import SavedRoom
 from peer_relay.settings import read_settings
 from tests.claims import claim
 from tests.cli.support import TOKEN, run
+from tests.conftest import REQUIRING
 from tests.servers import run_git
 
 if TYPE_CHECKING:
@@ -53,6 +54,12 @@ IDS = [
     *("agents", "hook"),
 ]
 """The ids of all checks, which programs rely on."""
+
+
+def forget_what_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away the variables of the tests themselves, which begin as those of the program do."""
+    for name in REQUIRING:
+        monkeypatch.delenv(name, raising=False)
 
 
 class Machine:
@@ -95,7 +102,7 @@ class Machine:
 @pytest.fixture
 def machine(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Give a machine on which all is well."""
-    monkeypatch.delenv("PEER_RELAY_REQUIRE_SERVERS", raising=False)
+    forget_what_is_required(monkeypatch)
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
     made = Machine(home, tmp_path / "mailbox.git")
@@ -390,7 +397,7 @@ def test_a_library_that_is_missing_is_a_failure(machine: Machine, monkeypatch: p
 
 def test_a_newcomer_is_told_to_join(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PEER_RELAY_REQUIRE_SERVERS", raising=False)
+    forget_what_is_required(monkeypatch)
     shown = run("doctor")
     assert shown.exit_code == 1
     lines = shown.stdout.splitlines()

@@ -115,11 +115,11 @@ def test_a_bug_is_a_sentence_with_a_log_that_holds_no_secret(
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
-def test_a_bug_is_logged_even_where_the_state_folder_cannot_be_used(
+def test_a_bug_is_logged_even_where_nothing_can_be_logged_in_the_state_folder(
     fails_with: Callable[[BaseException], None], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (home / "file").touch()
-    monkeypatch.setenv("PEER_RELAY_HOME", str(home / "file"))
+    monkeypatch.setenv("PEER_RELAY_HOME", str(home))
+    (home / "logs").touch()
     fails_with(ZeroDivisionError())
     shown = run("outbox", "--json")
     message = json.loads(shown.stderr)["error"]["message"]
