@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -37,6 +38,8 @@ _INITIALIZE = {
 }
 # What `peer_relay.server.stderr.place_of` makes of an exception that nobody foresaw.
 _CRASHES = ("Traceback", "Exception ignored", "failed:")
+_QUOTED = re.compile(r'\\"[^"\\]*\\"|(?<=: )"[^"]*"(?=\.)')
+"""What another program said, such as ssh's own words about a connection that broke off, in JSON and outside."""
 
 
 class Gone(Exception):
@@ -230,6 +233,7 @@ class Server:
 def oddities_of(stderr: Path, secrets: frozenset[str]) -> list[str]:
     """Return what must not be in a standard error."""
     text = stderr.read_text(encoding="utf-8", errors="replace") if stderr.exists() else ""
-    crashes = dict.fromkeys(line for line in text.splitlines() if any(mark in line for mark in _CRASHES))
+    lines = ((line, _QUOTED.sub("", line)) for line in text.splitlines())
+    crashes = dict.fromkeys(line for line, own in lines if any(mark in own for mark in _CRASHES))
     shown = [f"a secret is in {stderr.name}"] if any(secret in text for secret in secrets) else []
     return [f"{stderr.name} holds: {line[:300]}" for line in crashes] + shown
