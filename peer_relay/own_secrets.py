@@ -25,6 +25,7 @@ _CREDENTIAL = re.compile(
     re.IGNORECASE,
 )
 _SHORTEST_OF_OTHERS = 12
+_ENDS_OF_FILES = (".json", ".pem", ".key", ".txt")
 
 
 def known_secrets() -> Iterator[KnownSecret]:
@@ -48,6 +49,6 @@ def _of_room(remote: str, token: str) -> Iterator[KnownSecret]:
 
 
 def _is_credential(value: str) -> bool:
-    is_path = value.startswith(("/", "~", "./")) or "\\" in value or "://" in value
+    is_path = value.startswith(("/", "~", "./")) or "\\" in value or "://" in value or value.endswith(_ENDS_OF_FILES)
     mixed = re.search("[0-9]", value) is not None and re.search("[A-Za-z]", value) is not None
     return len(value) >= _SHORTEST_OF_OTHERS and mixed and not is_path and not re.search(r"\s", value)

@@ -18,7 +18,8 @@ _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 _FILLERS = re.compile(
-    r"xxxx|\.\.\.|example|placeholder|changeme|redacted|dummy|sample|fake[_-]|your[_-]|12345678|abcdefgh|deadbeef",
+    r"xxxx|\.\.\.|example|placeholder|changeme|redacted|dummy|sample|fake[_-]|your[_-]|12345678|abcdefgh|deadbeef"
+    r"|Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50u",  # the key of every emulator of Azure's storage
     re.IGNORECASE,
 )
 _RUN = re.compile(r"(.)\1{5}")
@@ -111,7 +112,7 @@ def is_login(found: str) -> bool:
 
 _SHORTEST_PASSWORD, _LONG_PASSWORD = 6, 16
 _NO_PASSWORD = re.compile(
-    r"^[$%{<\[(*:]|[}>\])*]$|pass|secret|token|pwd|xxx|\.\.\.|changeme|example|your|\$\{|%[sd(]|\\",
+    r"^[$%{<\[(*:]|^v?\d+\.\d+\.\d|[}>\])*]$|pass|secret|token|pwd|xxx|\.\.\.|changeme|example|your|\$\{|%[sd(]|\\",
     re.IGNORECASE,
 )
 

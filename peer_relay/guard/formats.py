@@ -109,7 +109,7 @@ FORMATS = (
     Format(
         "a GitLab token",
         ("glpat-", "gldt-", "glrt-", "glrtr-", "glptt-", "glft-", "glimt-", "glagent-", "gloas-", "glsoat-", "glffct-"),
-        r"gl(?:pat|dt|rt|rtr|ptt|ft|imt|agent|oas|soat|ffct)-(?:t\d_)?[A-Za-z0-9_-]{20,}+",
+        r"gl(?:pat|dt|rt|rtr|ptt|ft|imt|agent|oas|soat|ffct)-(?=[a-z_-]{0,40}+[A-Z0-9])(?:t\d_)?[A-Za-z0-9_-]{20,}+",
     ),
     Format("a GitLab job token", ("glcbt-",), r"glcbt-[0-9A-Za-z]{1,5}_[A-Za-z0-9_-]{20,}+"),
     Format("a GitLab registration token", ("GR1348941",), r"GR1348941[A-Za-z0-9_-]{20}"),
@@ -231,6 +231,11 @@ FORMATS = (
     ),
     Format("a PuTTY private key", ("Private-Lines: ",), r"Private-Lines: \d{1,3}\s{1,4}[A-Za-z0-9+/]{40,}+"),
     Format("an age key", ("AGE-SECRET-KEY-1",), r"AGE-SECRET-KEY-1[0-9A-Z]{58}", has_bech32),
-    Format("an address with a password", ("://",), r"://[^\s/@:\"'<>`]{0,100}:[^\s/@\"'<>`]{3,200}@[\w\[]", is_login),
+    Format(
+        "an address with a password",
+        ("://",),
+        r"://[^\s/@:\"'<>`]{0,100}:[^\s/@\"'<>`]{3,200}@(?!sha\d)[\w\[]",
+        is_login,
+    ),
 )
 """Every format, by where its secrets are used."""

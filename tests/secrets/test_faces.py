@@ -102,6 +102,7 @@ def test_the_token_of_a_saved_room_goes_nowhere_in_no_form(home: Path, more: tup
         ("SOME_API_KEY", "k7abcdefghijkl", True),
         ("DATABASE_PASSWORD", "postgres", False),
         ("SOME_SECRET", "/run/secrets/one1", False),
+        ("SOME_CREDENTIALS", "service-account-2.json", False),
         ("MAX_OUTPUT_TOKENS", "k7abcdefghijkl", False),
         ("SOME_TOKEN", "${SOME_TOKEN_7}", False),
         ("SOME_TOKEN", "123456789012345", False),
