@@ -163,7 +163,12 @@ def _change(ring: _Ring, signing: Signing) -> _Ring:
     """Save what is pinned, and look at the room with it, because something may have waited for that."""
     from peer_relay import pinning  # noqa: PLC0415 - as above
 
-    room = ring.settings.rooms.sign(ring.saved_as, lambda _: signing)
+    def changed(now: Signing) -> Signing:
+        if now != ring.signing:
+            raise Failure("The keys of this room were changed meanwhile. Nothing was saved; run it again.")
+        return signing
+
+    room = ring.settings.rooms.sign(ring.saved_as, changed)
     with working("Reading the room"):
         found = pinning.look_afresh(replace(ring.config, signing=signing), surroundings(), Watcher())
     if found.refusal is not None:

@@ -10,7 +10,7 @@ from peer_relay import app, pinning
 from peer_relay.cli import keyring
 from peer_relay.errors import RefusedCommit
 from peer_relay.invite import format_invite, parse_invite
-from peer_relay.settings import load_config, surroundings
+from peer_relay.settings import load_config, read_settings, surroundings
 from peer_relay.signing import Pin
 from tests.claims import claim
 from tests.cli.people import Person, init, invite_in
@@ -238,6 +238,24 @@ def test_on_a_terminal_nothing_is_pinned_before_somebody_has_compared_the_words(
             assert f"The key in words: {BOBS.public.words}\nDoes bob see the same words? [y/N]" in asked.stderr
             assert (load_config(lambda _: None).signing is None) == bool(status)
         assert run("keys", "--pin", OTHERS.public.line, "--yes").exit_code == 0
+
+
+def test_a_key_that_was_pinned_while_somebody_compared_another_is_not_lost(
+    alice: Person, mailbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def agree(_question: str, *, default: bool) -> bool:
+        read_settings().rooms.sign("alice-bob", lambda now: now.with_pin(Pin("bob", OTHERS.public)))
+        return not default
+
+    monkeypatch.setattr(keyring, "can_ask", lambda: True)
+    monkeypatch.setattr(keyring, "agree", agree)
+    with alice:
+        init(mailbox)
+        refused = run("keys", "--pin", BOBS.public.line)
+        assert (refused.exit_code, "changed meanwhile" in refused.stderr) == (1, True)
+        signing = load_config(lambda _: None).signing
+        assert signing is not None
+        assert [pin.key for pin in signing.pins] == [OTHERS.public]
 
 
 @claim("delivered-or-queued")
