@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from peer_relay import app
 from peer_relay.deadline import Deadline
 from peer_relay.delivery import Delivery
-from peer_relay.errors import RefusedCommit
+from peer_relay.errors import RefusedCommit, SigningFailed
 from peer_relay.git.environment import NetworkEnvironment
 from peer_relay.git.sshkeygen import Signer
 from peer_relay.signing import Pin, Signing
@@ -35,6 +35,15 @@ def try_key(key_file: str, environ: Mapping[str, str], deadline: Deadline) -> Pu
         SigningFailed: it cannot.
     """
     return Signer(key_file, NetworkEnvironment.from_environ(environ).environ).try_out(deadline)
+
+
+def signs_with(signing: Signing, key: PublicKey, environ: Mapping[str, str]) -> bool:
+    """Return whether this machine signs with a key; not if the file of its key is lost, because then it cannot sign."""
+    if signing.key_file is None:
+        return False
+    with contextlib.suppress(SigningFailed):
+        return Signer(signing.key_file, NetworkEnvironment.from_environ(environ).environ).public_key() == key
+    return False
 
 
 def look_afresh(config: RelayConfig, environ: Mapping[str, str], observer: Observer | None = None) -> Checkpoint:

@@ -119,6 +119,10 @@ def _ring() -> _Ring:
 def _pin(ring: _Ring, peer: str, line: str, *, confirmed: bool) -> _Ring:
     if peer not in (ring.room.peer_id, ring.room.other_peer):
         raise click.BadParameter(f"must be {ring.room.peer_id} or {ring.room.other_peer}.", param_hint="'--of'")
+    if peer == ring.room.peer_id and ring.signing.key_file is None:
+        raise Failure(
+            "This machine does not sign yet, so what it writes would be refused. Run `peer-relay keys --sign`."
+        )
     try:
         key = parse_public_key(line)
         check_usable(key)
@@ -138,6 +142,8 @@ def _retire(ring: _Ring, fingerprint: str) -> _Ring:
     key = next(found, None)
     if key is None:
         raise Failure(f"No key {printable(fingerprint)} counts in this room. `peer-relay keys` lists those that do.")
+    if pinning.signs_with(ring.signing, key, surroundings()):
+        raise Failure("This machine signs with that key. Run `peer-relay keys --sign FILE` with another one first.")
     with working("Reading the room"):
         tip = pinning.look_afresh(ring.config, surroundings(), Watcher()).snapshot.tip
     return _change(ring, ring.signing.with_retired(key, tip))

@@ -182,6 +182,20 @@ def test_another_machine_of_a_peer_that_signs_signs_too(
     assert [pin.peer for pin in parse_invite(for_bob["invite"]).pins] == ["alice"]
 
 
+def test_no_machine_is_left_writing_what_its_own_pins_refuse(
+    alice: Person, bob: Person, mailbox: Path, tmp_path: Path
+) -> None:
+    pair(alice, bob, mailbox, tmp_path)
+    with alice:
+        retired = run("keys", "--retire", ALICES.public.fingerprint)
+        assert (retired.exit_code, "keys --sign FILE" in retired.stderr) == (1, True)
+    with bob:
+        rooms = read_settings().rooms
+        rooms.sign("bob-alice", lambda now: replace(now, key_file=None))
+        pinned = run("keys", "--of", "bob", "--pin", OTHERS.public.line)
+        assert (pinned.exit_code, "does not sign yet" in pinned.stderr) == (1, True)
+
+
 def test_saving_a_room_again_keeps_what_is_pinned(alice: Person, bob: Person, mailbox: Path, tmp_path: Path) -> None:
     opened, _ = pair(alice, bob, mailbox, tmp_path)
     with bob:
