@@ -3,6 +3,7 @@
 1. Nothing of it is kept, shown or written anywhere. It is read when a record is about to be written, and only then.
 2. A variable counts if its name says that it holds a credential. Of those that are not peer-relay's own, a value that
    could be a word, a path or a number does not count: it would be found everywhere.
+3. A password that is nothing but letters may be a word of any text. So a person can send that text all the same.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def known_secrets() -> Iterator[KnownSecret]:
     """Yield what this machine knows to be secret."""
     environ = surroundings()
     for name in _LOGINS:
-        yield KnownSecret(f"the value of {name}", environ.get(name, ""), is_own=True)
+        yield _login(f"the value of {name}", environ.get(name, ""))
     yield from _of_room(environ.get("PEER_RELAY_REMOTE", ""), environ.get("PEER_RELAY_ROOM_TOKEN", ""))
     with suppress(PeerRelayError):
         for _, room in read_settings().rooms.readable():
@@ -45,7 +46,11 @@ def known_secrets() -> Iterator[KnownSecret]:
 def _of_room(remote: str, token: str) -> Iterator[KnownSecret]:
     yield KnownSecret("a room token of yours", token, is_own=True)
     with suppress(ValueError):  # which whoever uses the address is told
-        yield KnownSecret("the password of a mailbox's address", unquote(urlsplit(remote).password or ""), is_own=True)
+        yield _login("the password of a mailbox's address", unquote(urlsplit(remote).password or ""))
+
+
+def _login(kind: str, value: str) -> KnownSecret:
+    return KnownSecret(kind, value, is_own=not value.isalpha())
 
 
 def _is_credential(value: str) -> bool:

@@ -118,6 +118,16 @@ def test_of_the_environment_count_those_values_that_are_credentials(
     assert spoken not in repr(found)
 
 
+@pytest.mark.parametrize(("value", "is_own"), [("password", False), ("passw0rd-17", True)])
+def test_a_password_that_may_be_a_word_of_any_text_keeps_nobody_from_writing_it(
+    value: str, is_own: bool, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEER_RELAY_GIT_PASSWORD", value)
+    monkeypatch.setenv("PEER_RELAY_REMOTE", f"https://me:{value}@host/x.git")
+    found = [each.is_own for each in own_secrets.known_secrets() if value in each.forms()]
+    assert found == [is_own, is_own]
+
+
 def test_a_wrong_address_or_setting_does_not_keep_the_others_from_being_known(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
