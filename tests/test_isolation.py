@@ -33,7 +33,7 @@ def test_the_users_own_folders_cannot_be_opened() -> None:
 
 def test_nothing_private_is_left_in_the_environment() -> None:
     set_here = {"GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_TERMINAL_PROMPT"}
-    assert {name for name in os.environ if conftest._is_private(name)} - conftest._KEPT == set_here
+    assert {name for name in os.environ if conftest._is_private(name)} - conftest.REQUIRING == set_here
 
 
 def test_git_knows_nobody(git: Git, tmp_path: Path) -> None:
