@@ -19,9 +19,9 @@ from peer_relay.git.clone import Clone
 from peer_relay.git.connect import connect
 from peer_relay.git.create import create_repository
 from peer_relay.git.environment import NetworkEnvironment
+from peer_relay.git.keyring import Keyring
 from peer_relay.git.remote import Remote, is_loopback
 from peer_relay.git.rewriting import leads_to
-from peer_relay.git.sshkeygen import Signer
 from peer_relay.git.store import GitStore
 from peer_relay.guard.known import KnownSecret
 from peer_relay.ids import check_peer_id
@@ -57,7 +57,7 @@ class Parts:
         transport: the way to the mailbox.
         store: the mailbox.
         clock: this machine's.
-        signing: which keys are pinned for the room's peers.
+        keyring: the keys that are pinned for the room's peers.
     """
 
     remote: Remote
@@ -66,7 +66,7 @@ class Parts:
     transport: Transport
     store: GitStore
     clock: Clock
-    signing: Signing
+    keyring: Keyring
 
 
 def new_token() -> str:
@@ -79,7 +79,9 @@ def open_relay(
     environ: Mapping[str, str],
     observer: Observer | None = None,
     on_wait: OnWait | None = None,
+    *,
     known_secrets: Callable[[], Iterable[KnownSecret]] = tuple,
+    pinned: Callable[[], Signing] | None = None,
 ) -> Relay:
     """Return a relay for a room. Contacts and changes nothing.
 
@@ -89,11 +91,12 @@ def open_relay(
         observer: told of every operation on the mailbox.
         on_wait: as for `Relay`.
         known_secrets: as for `Relay`, beside the token and the password of this configuration.
+        pinned: reads which keys of the room are pinned, for each operation; None to go by those of the configuration.
 
     Raises:
         InvalidToken, InvalidRemote, InvalidSetting: found without any contact.
     """
-    parts = assemble(config, environ, observer)
+    parts = assemble(config, environ, observer, pinned)
     rate = _push_rate(parts.remote, config.pushes_per_minute)
     return Relay(
         me=config.peer_id,
@@ -176,8 +179,19 @@ def _push_rate(remote: Remote, per_minute: int | None) -> PushRate | None:
     return PushRate.of(per_minute) if per_minute else None
 
 
-def assemble(config: RelayConfig, environ: Mapping[str, str], observer: Observer | None = None) -> Parts:
+def assemble(
+    config: RelayConfig,
+    environ: Mapping[str, str],
+    observer: Observer | None = None,
+    pinned: Callable[[], Signing] | None = None,
+) -> Parts:
     """Check a configuration and put together what goes with it.
+
+    Args:
+        config: which room, and who.
+        environ: as for `open_relay`.
+        observer: as for `open_relay`.
+        pinned: as for `open_relay`.
 
     Raises:
         InvalidToken, InvalidRemote, InvalidSetting: found without any contact.
@@ -186,11 +200,11 @@ def assemble(config: RelayConfig, environ: Mapping[str, str], observer: Observer
     keys = RoomKeys.from_token(config.token)
     remote = leads_to(config.remote, environ)
     state = LocalState(folder_of(config.home, keys.room_id, config.peer_id))
-    surroundings, signing = NetworkEnvironment.from_environ(environ), config.signing or Signing()
+    surroundings = NetworkEnvironment.from_environ(environ)
     transport = connect(remote, surroundings, observer)
-    signer = None if signing.key_file is None else Signer(signing.key_file, surroundings.environ)
-    store = GitStore(transport, Clone(state.clone_folder, transport.remote), keys, signing, signer)
-    return Parts(remote, keys, state, transport, store, Clock(), signing)
+    keyring = Keyring(keys, pinned or (lambda: config.signing or Signing()), surroundings.environ)
+    store = GitStore(transport, Clone(state.clone_folder, transport.remote), keyring)
+    return Parts(remote, keys, state, transport, store, Clock(), keyring)
 
 
 def _find_or_create(parts: Parts, wanted: Room, deadline: Deadline) -> Room:

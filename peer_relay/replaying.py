@@ -18,7 +18,6 @@ from peer_relay import app, disk
 from peer_relay.deadline import Deadline
 from peer_relay.errors import RoomNotFound
 from peer_relay.git.clone import Clone
-from peer_relay.git.exact import Examiner
 from peer_relay.git.local import LocalTransport
 from peer_relay.git.replay import replay_in_place
 from peer_relay.git.store import GitStore
@@ -64,10 +63,10 @@ def open_verification(
         replay = _in_place(parts, contact, fetched)
         if replay is None:
             clone = Clone(folder / "clone", parts.transport.remote)
-            store = GitStore(parts.transport, clone, parts.keys, parts.signing)
+            store = GitStore(parts.transport, clone, parts.keyring)
             replay = store.replay(contact, fetched)
         with contextlib.closing(replay.commits):
-            yield Verification(replay, None if known is None else known.snapshot.tip, parts.signing.peers)
+            yield Verification(replay, None if known is None else known.snapshot.tip, parts.keyring.pinned().peers)
 
 
 def _in_place(parts: app.Parts, contact: Deadline, read: Deadline) -> Replay | None:
@@ -77,8 +76,7 @@ def _in_place(parts: app.Parts, contact: Deadline, read: Deadline) -> Replay | N
     tip = parts.transport.read_ref(branch_ref(parts.keys.room_id).encode("ascii"), contact)
     if tip is None:
         raise RoomNotFound(remote=parts.transport.remote)
-    examiner = Examiner(parts.keys, parts.signing)
-    return replay_in_place(LocalTransport(parts.remote), tip.decode("ascii"), examiner, read)
+    return replay_in_place(LocalTransport(parts.remote), tip.decode("ascii"), parts.keyring.examiner(), read)
 
 
 @contextlib.contextmanager

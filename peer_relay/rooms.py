@@ -36,6 +36,10 @@ _LOCK = ".lock"
 _LOCK_LIMIT_S = 10.0
 
 
+class _UnknownField(ValueError):
+    """A file has everything that a saved room has, and more."""
+
+
 @dataclass(frozen=True)
 class SavedRoom:
     """What is needed to enter a room as one of its peers.
@@ -102,6 +106,9 @@ class Rooms:
             raise self._unknown(named_by)
         try:
             return _parse(data)
+        except _UnknownField as error:
+            advice = "Upgrade peer-relay: a newer one may have written it."
+            raise InvalidSetting(name=str(path), reason=f"is not understood ({error})", advice=advice) from None
         except ValueError as error:
             raise InvalidSetting(
                 name=str(path),
@@ -159,10 +166,15 @@ class Rooms:
                 disk.remove(self._path(str(known)))
         return chosen
 
+    def find(self, identity: tuple[str, str]) -> SavedRoom | None:
+        """Return the saved room of a room id and a peer id; None if there is none that can be read."""
+        same = self._same(identity)
+        return None if same is None else same[1]
+
     def signing_of(self, identity: tuple[str, str]) -> Signing | None:
         """Return what is pinned for a room and a peer, however the room was chosen; None if nothing is."""
-        same = self._same(identity)
-        return None if same is None else same[1].signing
+        same = self.find(identity)
+        return None if same is None else same.signing
 
     def sign(self, name: str, change: Callable[[Signing], Signing]) -> SavedRoom:
         """Change what is pinned for a saved room; on return it is on the disk.
@@ -248,7 +260,7 @@ def _parse(data: bytes) -> SavedRoom:
     if missing := next((name for name in _TEXTS if name not in content), None):
         raise ValueError(f"its {missing} is missing")
     if len(content) > len(_TEXTS):
-        raise ValueError("it has a field that is not known")
+        raise _UnknownField("it has a field that is not known")
     if wrong := next((name for name in _TEXTS if not _is_valid(name, content[name])), None):
         raise ValueError(f"its {wrong} is not valid")
     return SavedRoom(**content, signing=signing)

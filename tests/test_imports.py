@@ -58,7 +58,7 @@ LAYERS = {
         ),
         _STATE,
     ),
-    "settings": Layer(("settings", "rooms", "own_secrets"), (*_PURE, "machine")),
+    "settings": Layer(("settings", "rooms", "own_secrets", "pinned"), (*_PURE, "machine")),
     "agents": Layer(("agents.*",), ("ground", "basics", "machine")),
     "root": Layer(
         ("app", "access", "doctor.*", "leaving", "pinning", "replaying", "restoring"),

@@ -11,6 +11,7 @@ from peer_relay.cli.command import manners
 from peer_relay.cli.output import warn
 from peer_relay.cli.progress import Watcher
 from peer_relay.own_secrets import known_secrets
+from peer_relay.pinned import pinned
 from peer_relay.settings import load_config, surroundings
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def open_configured(room: str | None = None, on_wait: OnWait | None = None) -> R
         PeerRelayError: it is not clear which room, or a setting is wrong.
     """
     config = load_config(warn, room or manners().room)
-    return app.open_relay(config, surroundings(), Watcher(), on_wait, known_secrets)
+    return app.open_relay(
+        config, surroundings(), Watcher(), on_wait, known_secrets=known_secrets, pinned=pinned(config)
+    )
 
 
 @contextlib.contextmanager

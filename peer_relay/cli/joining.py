@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from peer_relay.cli.pairing import Place
     from peer_relay.config import RelayConfig
     from peer_relay.invite import Invite
+    from peer_relay.signing import Pin
     from peer_relay.sshkeys import PublicKey
 
 _MAX_INPUT_BYTES = 64 * 1024
@@ -74,17 +75,18 @@ def join(*, remote: str | None, name: str | None, yes: bool, key_file: str | Non
     else:
         who = f"You are {room.peer_id}, paired with {room.other_peer} in {place.remote.display}."
         say(folded(f"{who} The room is saved as {saved_as}.", sys.stdout))
-        _tell_of_keys(room, key)
+        _tell_of_keys(room, key, invite)
     offer(settings, saved_as, place.remote, register=register)
 
 
-def _tell_of_keys(room: SavedRoom, key: tuple[str, PublicKey] | None) -> None:
+def _tell_of_keys(room: SavedRoom, key: tuple[str, PublicKey] | None, invite: Invite) -> None:
     for sentence in told_of(room):
         say(folded(sentence, sys.stdout))
-    if room.signing is None or key is None:
+    if room.signing is None or key is None or _is_pinned(key[1], invite.peer_id, invite.pins):
         return
     pin = next(pin for pin in room.signing.pins if (pin.peer, pin.key) == (room.peer_id, key[1]))
-    say(folded(f"\nFor your signatures to count, {room.other_peer} runs this:", sys.stdout))
+    who = f"{room.other_peer} runs this, and so do you on each other machine of yours:"
+    say(folded(f"\nFor your signatures to count, {who}", sys.stdout))
     say(f"\n    {pin_command(pin)}")
 
 
@@ -92,8 +94,8 @@ def _signing(settings: Settings, invite: Invite, key: tuple[str, PublicKey] | No
     """Return what is pinned for the room already, together with what the invite brings.
 
     Raises:
-        Failure: others ask for signatures of this peer, and this machine would not sign; or the invite, which whoever
-            has the token could have written, brings a further key of a peer that has one.
+        Failure: others ask for signatures of this peer, and this machine would not sign, or with another key; or the
+            invite, which whoever has the token could have written, brings a further key of a peer that has one.
     """
     identity = RoomKeys.from_token(invite.token).room_id, invite.peer_id
     signing = settings.rooms.signing_of(identity) or Signing()
@@ -107,6 +109,7 @@ def _signing(settings: Settings, invite: Invite, key: tuple[str, PublicKey] | No
         )
     signing = replace(signing, pins=(*signing.pins, *new))
     if key is not None:
+        _check_accepted(key[1], invite.peer_id, signing)
         return replace(signing, key_file=key[0])
     if signing.key_file is None and signing.is_bound(invite.peer_id):
         raise Failure(
@@ -114,6 +117,29 @@ def _signing(settings: Settings, invite: Invite, key: tuple[str, PublicKey] | No
             kind="NotSigned",
         )
     return signing if signing.pins or signing.key_file else None
+
+
+def _check_accepted(key: PublicKey, me: str, signing: Signing) -> None:
+    """Let no machine begin with a key that nobody else knows of, where its peer signs already: it would stop the room.
+
+    Raises:
+        Failure: keys of this peer are pinned, and this is none of them.
+    """
+    if not signing.is_bound(me) or key in signing.keys_of(me):
+        return
+    if signing.key_file is not None:
+        advice = "`peer-relay keys --sign FILE` takes another key where a room is saved."
+    else:
+        advice = (
+            "Let your peer pin it, and pin it on your other machine; then make a new invite there: "
+            f"peer-relay keys --of {me} --pin '{key.line}'"
+        )
+    what = f"{me} signs in this room, and not with this key, which in words is {key.words}."
+    raise Failure(f"{what} {advice}", kind="OtherKey")
+
+
+def _is_pinned(key: PublicKey, peer: str, pins: tuple[Pin, ...]) -> bool:
+    return any((pin.peer, pin.key) == (peer, key) for pin in pins)
 
 
 def _enter(

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from peer_relay.signing import Pin
     from peer_relay.sshkeys import PublicKey
 
-_RESTART = "an agent that is running goes by the keys of before until it is started again."
-
 
 @command(
     examples=[
@@ -179,7 +177,6 @@ def _change(ring: _Ring, signing: Signing) -> _Ring:
         found = pinning.look_afresh(replace(ring.config, signing=signing), surroundings(), Watcher())
     if found.refusal is not None:
         warn(str(found.refusal.error))
-    warn(_RESTART)
     return ring._replace(room=room)
 
 

@@ -173,8 +173,9 @@ class Lookout:
         """Return the relay of the room. Its libraries are loaded here: of many who look out, few ever look."""
         if self._relay is None:
             from peer_relay import app  # noqa: PLC0415 - see above
+            from peer_relay.pinned import pinned  # noqa: PLC0415 - the same
 
-            self._relay = app.open_relay(config, surroundings(), Watcher())
+            self._relay = app.open_relay(config, surroundings(), Watcher(), pinned=pinned(config))
         return self._relay
 
     def _complain(self, about: object, sentence: str) -> None:

@@ -166,7 +166,7 @@ class Case:
             made = tempfile.TemporaryDirectory(prefix="peer-relay-doctor-", ignore_cleanup_errors=True)
         folder = self._closing.enter_context(made)
         clone = Clone(Path(folder) / "clone", self.parts.transport.remote)
-        return GitStore(self.parts.transport, clone, self.parts.keys, self.parts.signing)
+        return GitStore(self.parts.transport, clone, self.parts.keyring)
 
     @cached_property
     def tip(self) -> str | None:

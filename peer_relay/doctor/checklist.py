@@ -125,7 +125,9 @@ def _mailbox(case: Case) -> Looks:
 
 def _room(case: Case) -> Looks:
     return {
-        "room": lambda: room.check_room(lambda: case.refreshed, case.chosen.config.peer_id, case.parts.signing),
+        "room": lambda: room.check_room(
+            lambda: case.refreshed, case.chosen.config.peer_id, case.parts.keyring.pinned()
+        ),
         "history": lambda: room.check_history(case.refreshed, case.tip),
         "newest": lambda: clocks.check_newest(case.store, case.refreshed.snapshot, case.now_ms, case.deadline(3)),
     }

@@ -112,7 +112,10 @@ class SigningFailed(LocalError):
 
     key: str
     reason: str
-    advice: str = "Put the key into your agent with `ssh-add`, or take one without a passphrase: nobody is asked."
+    advice: str = (
+        "Put the key into your agent with `ssh-add`, because nobody is asked for a passphrase, or take another one: "
+        "`peer-relay keys --sign FILE`."
+    )
 
     @property
     def what(self) -> str:

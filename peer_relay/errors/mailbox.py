@@ -71,7 +71,7 @@ class RefusedCommit(MailboxError):
         "Ask your peer which peer-relay wrote it: upgrade the older one, or `peer-relay restore` takes it off."
     )
     UNSIGNED: ClassVar[str] = (
-        "Ask your peer: `peer-relay keys --pin` takes a new key of theirs, and `peer-relay restore` the commit off."
+        "Ask its author, or look at your other machines: `peer-relay keys --pin`, or `peer-relay restore` takes it off."
     )
     commit: str
     reason: str

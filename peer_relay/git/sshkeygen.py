@@ -53,7 +53,9 @@ class Signer:
             text = "" if data is None else data.decode(errors="replace")
             if text and "PRIVATE KEY" not in text:
                 return self._parsed(text)
-        advice = "Give the file of an ssh key that has its public key beside it, as `ssh-keygen -t ed25519` makes them."
+        advice = (
+            "Name a key that has its public key beside it; in a saved room `peer-relay keys --sign FILE` does that."
+        )
         raise SigningFailed(key=self.key_file, reason="there is no public key in it or beside it", advice=advice)
 
     def sign(self, content: bytes, deadline: Deadline) -> bytes:

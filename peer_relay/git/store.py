@@ -30,14 +30,13 @@ from peer_relay.errors import (
     TooLarge,
 )
 from peer_relay.git import history
-from peer_relay.git.exact import Examiner, draft_room, draft_step
+from peer_relay.git.exact import draft_room, draft_step
 from peer_relay.git.fetching import Fetcher
 from peer_relay.git.replay import not_sent, replay
 from peer_relay.git.restoring import Restorer
 from peer_relay.git.trees import Draft
-from peer_relay.ledger import Ledger
+from peer_relay.ledger import Add, Ledger
 from peer_relay.paths import Kind, Place, branch_ref
-from peer_relay.signing import Signing
 from peer_relay.store import Arrival, Beyond, Refreshed, Refusal, Snapshot
 
 if TYPE_CHECKING:
@@ -45,11 +44,10 @@ if TYPE_CHECKING:
 
     from peer_relay.deadline import Deadline
     from peer_relay.git.clone import Clone
-    from peer_relay.git.exact import Sign
+    from peer_relay.git.exact import Examiner, Sign
+    from peer_relay.git.keyring import Keyring
     from peer_relay.git.openclone import OpenClone
-    from peer_relay.git.sshkeygen import Signer
     from peer_relay.git.transport import Transport
-    from peer_relay.keys import RoomKeys
     from peer_relay.ledger import Step
     from peer_relay.records import Answer, Question, Room
     from peer_relay.store import Replay
@@ -63,6 +61,7 @@ _KIND_NUMBERS = {"commit": 1, "tree": 2, "blob": 3}
 class _Passed(NamedTuple):
     """Where a walk through older history is: how many commits were passed, and which marks of the pinned keys."""
 
+    examiner: Examiner
     room: Room
     commits: int
     ahead: frozenset[str]
@@ -74,28 +73,16 @@ class GitStore:
     Args:
         transport: the way to the repository.
         clone: the private copy.
-        keys: the room's id and MAC key.
-        signing: which keys are pinned for the room's peers.
-        signer: signs what is written; None to leave it unsigned.
+        keyring: the room's id and MAC key, and the keys that are pinned for its peers.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        clone: Clone,
-        keys: RoomKeys,
-        signing: Signing | None = None,
-        signer: Signer | None = None,
-    ) -> None:
+    def __init__(self, transport: Transport, clone: Clone, keyring: Keyring) -> None:
         self._transport = transport
         self._clone = clone
-        self._keys = keys
-        self._signing = signing or Signing()
-        self._signer = signer
-        self._examiner = Examiner(keys, self._signing)
-        self._ref = branch_ref(keys.room_id).encode("ascii")
+        self._keyring = keyring
+        self._examiner = keyring.examiner()
+        self._ref = branch_ref(keyring.keys.room_id).encode("ascii")
         self._fetcher = Fetcher(transport, clone, self._ref)
-        self._restorer = Restorer(transport, clone, self._examiner, self._ref)
         self._refused_first: RefusedCommit | None = None
 
     @property
@@ -105,6 +92,7 @@ class GitStore:
 
     def refresh(self, known: Snapshot | None, refusal: Refusal | None, deadline: Deadline) -> Refreshed:
         """Look at the branch and verify everything that is new; see `peer_relay.store.Store.refresh`."""
+        self._go_by_what_is_pinned()
         tip = self._tip(deadline)
         if known is None:
             if tip is None:
@@ -129,12 +117,14 @@ class GitStore:
 
     def publish(self, known: Snapshot, steps: Sequence[Step], deadline: Deadline) -> Snapshot:
         """Add one commit for each step in one push; see `peer_relay.store.Store.publish`."""
+        self._go_by_what_is_pinned()
 
         def act(clone: OpenClone) -> tuple[Draft, str]:
             self._fetcher.bring(clone, known.tip, deadline)
             draft, tip = Draft(clone), known.tip
             for step in steps:
-                tip = draft_step(draft, tip, step, self._keys.mac_key, sign=self._sign(deadline))
+                sign = self._sign(step.author, deadline) if isinstance(step, Add) else None
+                tip = draft_step(draft, tip, step, self._keyring.keys.mac_key, sign=sign)
             return draft, tip
 
         try:
@@ -149,10 +139,12 @@ class GitStore:
 
     def create(self, room: Room, deadline: Deadline) -> Snapshot:
         """Create the branch with the room's first commit; see `peer_relay.store.Store.create`."""
+        self._go_by_what_is_pinned()
 
         def act(clone: OpenClone) -> tuple[Draft, str]:
             draft = Draft(clone)
-            return draft, draft_room(draft, room, self._keys.mac_key, self._sign(deadline))
+            sign = self._sign(room.peers[0], deadline)
+            return draft, draft_room(draft, room, self._keyring.keys.mac_key, sign)
 
         draft, tip = self._healing(act)
         self._push(None, tip, draft, deadline)
@@ -174,11 +166,11 @@ class GitStore:
     def walk(self, snapshot: Snapshot, deadline: Deadline, since: str | None = None) -> Iterator[Arrival]:
         """Yield every record that history added, newest first; see `peer_relay.store.Store.walk`."""
         commit: str | None = snapshot.tip
-        passed, ahead = 0, frozenset[str]()
+        examiner, passed, ahead = self._examiner, 0, frozenset[str]()
         while commit is not None and commit != since:
             if deadline.expired:
                 raise DeadlineExceeded(remote=self.remote, seconds=deadline.seconds)
-            known = _Passed(snapshot.ledger.room, passed, ahead)
+            known = _Passed(examiner, snapshot.ledger.room, passed, ahead)
             older = partial(self._older, start=commit, since=since, known=known, deadline=deadline)
             arrivals, commit, ahead = self._healing(older)
             passed += _STRETCH
@@ -203,16 +195,25 @@ class GitStore:
         def bring() -> str:
             return self._healing(lambda clone: self._fetcher.since(clone, known.tip, deadline))
 
-        return self._restorer.beyond(known, refusal, bring, deadline)
+        return self._restorer().beyond(known, refusal, bring, deadline)
 
     def restore(self, known: Snapshot, refusal: Refusal, deadline: Deadline) -> None:
         """Put the branch back to the known snapshot; see `peer_relay.store.Store.restore`."""
-        self._restorer.restore(known, refusal, deadline)
+        self._restorer().restore(known, refusal, deadline)
         self._release(known, refusal)
 
     def close(self) -> None:
         """Give back connections and processes."""
         self._transport.close()
+
+    def _go_by_what_is_pinned(self) -> None:
+        """Take up what a person changed of the keys, and with it what was refused by those of before."""
+        examiner = self._keyring.examiner()
+        if examiner != self._examiner:
+            self._examiner, self._refused_first = examiner, None
+
+    def _restorer(self) -> Restorer:
+        return Restorer(self._transport, self._clone, self._examiner, self._ref)
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
@@ -244,7 +245,7 @@ class GitStore:
             RefusedCommit: one of them is not signed as it has to be, or was changed later.
             TransportError: the history could not be fetched.
         """
-        if not self._signing.pins:
+        if not self._examiner.signing.pins:
             return
         ledger = snapshot.ledger
         missing = {Place(each, by, Kind.QUESTION) for each, by in {**ledger.open, **ledger.answered}.items()}
@@ -285,11 +286,12 @@ class GitStore:
         In the latter case what was verified until then is the result, and the next look goes on from there.
         """
         snapshot, draft, arrivals = known, Draft(clone), list[Arrival]()
-        refusal, ahead = None, self._signing.ahead_of(line)
+        examiner = self._examiner
+        refusal, ahead = None, examiner.signing.ahead_of(line)
         for commit in line:
             draft = draft.renewed()
             try:
-                verified = self._examiner.next(draft, snapshot, commit, ahead)
+                verified = examiner.next(draft, snapshot, commit, ahead)
             except RefusedCommit as error:
                 refusal = Refusal(line[-1], error)
                 break
@@ -327,16 +329,16 @@ class GitStore:
             if commit is None or commit == since:
                 break
             self._fetcher.bring(clone, commit, deadline, already)
-            ahead |= self._signing.ahead_of([commit])
-            arrival, commit = self._examiner.arrival(clone, commit, known.room, ahead)
+            ahead |= known.examiner.signing.ahead_of([commit])
+            arrival, commit = known.examiner.arrival(clone, commit, known.room, ahead)
             if arrival is not None:
                 arrivals.append(arrival)
         return arrivals, commit, ahead
 
     # -- pushing ------------------------------------------------------------------------------------------------------
 
-    def _sign(self, deadline: Deadline) -> Sign | None:
-        return None if self._signer is None else partial(self._signer.sign, deadline=deadline)
+    def _sign(self, author: str, deadline: Deadline) -> Sign | None:
+        return self._keyring.signs(author, self._examiner.signing, deadline)
 
     def _push(self, expected: str | None, new: str, draft: Draft, deadline: Deadline) -> None:
         objects = [ShaFile.from_raw_string(_KIND_NUMBERS[kind], content) for kind, content in draft.objects.values()]

@@ -62,9 +62,9 @@ def has_bech32(found: str) -> bool:
 
 
 def is_signed_jwt(found: str) -> bool:
-    """Check that the first part is a JOSE header with an algorithm, and that it is not the sample of all tutorials."""
+    """Check that the first part is a JOSE header with an algorithm that signs, and that it is no tutorial's sample."""
     header, payload = (_json_of(part) for part in found.split(".")[:2])
-    if not isinstance(header, dict) or not isinstance(header.get("alg"), str):
+    if not isinstance(header, dict) or not isinstance(header.get("alg"), str) or header["alg"].lower() == "none":
         return False
     return not (isinstance(payload, dict) and payload.get("sub") == "1234567890")
 
@@ -103,16 +103,42 @@ def is_invite(found: str) -> bool:
 
 
 def is_login(found: str) -> bool:
-    """Check that the password of an address is one, and not a placeholder, a variable or the same word as the name."""
-    name, _, password = found.removeprefix("://").rpartition("@")[0].partition(":")
-    if len(password) < _SHORTEST_PASSWORD or password.lower() == name.lower() or _NO_PASSWORD.search(password):
+    """Check that the password of an address is one, and not a placeholder, a variable or a word for trying things out.
+
+    A host that is this machine or that RFC 2606 reserves for examples gives no stranger access to anything: there a
+    password counts only if it is as long as a generated one.
+    """
+    login, _, host = found.removeprefix("://").rpartition("@")
+    name, _, password = login.partition(":")
+    if len(password) < _SHORTEST_PASSWORD or _NO_PASSWORD.search(password):
         return False
-    return is_real(password) if len(password) >= _LONG_PASSWORD else re.search("[0-9]", password) is not None
+    if password.lower().rstrip("0123456789!") in {name.lower(), name.lower().rstrip("0123456789")}:
+        return False
+    if len(password) >= _LONG_PASSWORD:
+        return is_real(password)
+    return re.search("[0-9]", password) is not None and _NOBODYS_HOST.fullmatch(host) is None
+
+
+def is_basic(found: str) -> bool:
+    """Check that a header's value is a login in base64, by the rules for one in an address."""
+    return is_login(_decoded(found.rpartition(" ")[2].rstrip("=")).decode("latin-1") + "@")
+
+
+def is_mixed(found: str) -> bool:
+    """Do as `is_real` does for what could be a name in a program: there have to be digits, capitals and small letters."""
+    return all(re.search(each, found.partition("_")[2]) for each in ("[0-9]", "[A-Z]", "[a-z]")) and is_real(found)
 
 
 _SHORTEST_PASSWORD, _LONG_PASSWORD = 6, 16
 _NO_PASSWORD = re.compile(
-    r"^[$%{<\[(*:]|^v?\d+\.\d+\.\d|[}>\])*]$|pass|secret|token|pwd|xxx|\.\.\.|changeme|example|your|\$\{|%[sd(]|\\",
+    r"^[$%{<\[(*:]|^v?\d+\.\d+\.\d|[}>\])*]$|pass|secret|token|pwd|xxx|\.\.\.|changeme|example|your|\$\{|%[sd(]|\\"
+    r"|^(?:admin|root|test|guest|demo|dev|user|foo|bar|foobar|local|postgres|mysql|redis|mongo|rabbitmq|minio"
+    r"|qwerty|abc|letmein|hunter)[0-9]{0,4}!?$|^[0-9]{1,8}$",
+    re.IGNORECASE,
+)
+_NOBODYS_HOST = re.compile(
+    r"localhost|127(?:\.\d+){3}|\[::1\]|0\.0\.0\.0|host\.docker\.internal"
+    r"|(?:[\w-]+\.)*(?:example(?:\.(?:com|net|org))?|test|invalid|localhost)",
     re.IGNORECASE,
 )
 

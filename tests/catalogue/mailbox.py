@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 from peer_relay import app, disk
 from peer_relay.clock import Clock
@@ -20,20 +22,26 @@ from peer_relay.errors import (
 )
 from peer_relay.git.clone import Clone
 from peer_relay.git.exact import _clause
+from peer_relay.git.keyring import Keyring
 from peer_relay.git.restoring import Copy, pack_up
 from peer_relay.git.sshkeygen import Signer
+from peer_relay.keys import RoomKeys
 from peer_relay.ledger import Ledger
 from peer_relay.local_state import LocalState
 from peer_relay.pacing import HOSTED_PER_MINUTE, Pushes, PushRate
+from peer_relay.pinned import pinned
 from peer_relay.records import Question, Room, make, parse
+from peer_relay.signing import Pin, Signing
 from peer_relay.turns import Turns
 from tests.catalogue.entry import COMMIT, HOST, OTHER_TOKEN, TOKEN, Entry, config
 from tests.pure.samples import ROOM
-from tests.signing_keys import ALICES
+from tests.signing_keys import ALICES, OTHERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+PINNED = Signing((Pin("alice", ALICES.public),))
 
 
 def _found(folder: Path, peer_id: str = "alice", token: str = TOKEN) -> object:
@@ -106,6 +114,16 @@ def _signed_with(folder: Path, public_key: str, environ: Mapping[str, str]) -> o
     return Signer(str(folder / "key.pub"), environ).sign(b"", Deadline(20, time.monotonic))
 
 
+def _signed_by(folder: Path, signing: Signing) -> object:
+    (folder / "key.pub").write_text(OTHERS.public.line + "\n")
+    return Keyring(RoomKeys.from_token(TOKEN)).signs("alice", signing, Deadline(20, time.monotonic))
+
+
+def _lost_room(folder: Path) -> object:
+    with patch.dict(os.environ, {"PEER_RELAY_HOME": str(folder)}):
+        return pinned(replace(config(folder), signing=PINNED))()
+
+
 def _held_back(folder: Path) -> object:
     state, clock = LocalState(folder), Clock()
     state.note_pushes(Pushes(full_ms=clock.now_ms() + 60_000))
@@ -127,4 +145,8 @@ def machine() -> Iterator[Entry]:
     yield Entry("no program", lambda folder: _signed_with(folder, ALICES.public.line, {"PATH": str(folder)}))
     yield Entry("an old kind of key", lambda folder: _signed_with(folder, "ssh-dss AAAA", {}))
     yield Entry("half a key", lambda folder: _signed_with(folder, "ssh-ed25519 AAAA", {}))
+    yield Entry("no key for what has to be signed", lambda folder: _signed_by(folder, PINNED))
+    other = "a key that nobody pinned"
+    yield Entry(other, lambda folder: _signed_by(folder, replace(PINNED, key_file=str(folder / "key.pub"))))
+    yield Entry("a saved room that is lost, and its keys", _lost_room)
     yield Entry("a key that needs somebody", lambda folder: _signed_with(folder, ALICES.public.line, os.environ))

@@ -70,6 +70,13 @@ def _damaged_room(folder: Path) -> object:
     return rooms.load("alice-bob")
 
 
+def _newer_room(folder: Path) -> object:
+    rooms = _rooms(folder, "alice-bob")
+    saved = folder / "saved-rooms" / "alice-bob.json"
+    saved.write_text(saved.read_text().replace("{", '{"new": "secret",', 1))
+    return rooms.load("alice-bob")
+
+
 def _locked_rooms(folder: Path) -> object:
     rooms = _rooms(folder)
     with rooms._locked(), patch("peer_relay.rooms._LOCK_LIMIT_S", 0.0), rooms._locked():
@@ -184,6 +191,7 @@ def settings() -> Iterator[Entry]:
     yield Entry("a room of no name", lambda folder: _chosen(folder, {"PEER_RELAY_ROOM": "job"}, "work"))
     yield Entry("no saved room", lambda folder: _chosen(folder, {"PEER_RELAY_ROOM": "job"}))
     yield Entry("a damaged room", _damaged_room)
+    yield Entry("a room of a newer program", _newer_room)
     yield Entry("saved rooms that are locked", _locked_rooms)
     if os.name != "nt":
         yield Entry("rooms that everybody can write", _rooms_of_everybody)

@@ -26,7 +26,7 @@ def relay(monkeypatch: pytest.MonkeyPatch) -> FakeRelay:
     monkeypatch.setenv("PEER_RELAY_REMOTE", "/srv/mailbox.git")
     monkeypatch.setenv("PEER_RELAY_ROOM_TOKEN", TOKEN)
     monkeypatch.setenv("PEER_RELAY_PEER_ID", "alice")
-    monkeypatch.setattr(app, "open_relay", lambda *_: fake)
+    monkeypatch.setattr(app, "open_relay", lambda *_, **__: fake)
     return fake
 
 

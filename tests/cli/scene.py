@@ -105,7 +105,7 @@ class Scene:
             raise self.problem
         return self.known()
 
-    def open_relay(self, *_: object) -> Scene:
+    def open_relay(self, *_: object, **__: object) -> Scene:
         self.opened += 1
         return self
 

@@ -72,7 +72,7 @@ class Writer(FakeRelay):
 @pytest.fixture
 def writer(relay: FakeRelay, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Writer:
     fake = Writer(me="bob")
-    monkeypatch.setattr(app, "open_relay", lambda *_: fake)
+    monkeypatch.setattr(app, "open_relay", lambda *_, **__: fake)
     monkeypatch.setenv("PEER_RELAY_HOME", str(tmp_path / "home"))
     return fake
 

@@ -64,7 +64,7 @@ def test_wrong_usage_ends_with_status_two(arguments: list[str]) -> None:
 def test_an_expected_error_is_one_line_and_the_status_of_its_kind(
     relay: FakeRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise Unreachable(remote="git.example", reason="the name is\x1b[2J not known")
 
     monkeypatch.setattr(app, "open_relay", fail)

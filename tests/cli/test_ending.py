@@ -42,7 +42,7 @@ def fails_with(monkeypatch: pytest.MonkeyPatch, relay: FakeRelay) -> Callable[[B
     """Give a way to let the next opening of a room fail."""
 
     def prepare(error: BaseException) -> None:
-        def fail(*_: object) -> None:
+        def fail(*_: object, **__: object) -> None:
             raise error
 
         monkeypatch.setattr(app, "open_relay", fail)

@@ -377,7 +377,7 @@ def test_a_look_that_fails_is_for_the_doctor_and_not_tried_again_at_once(
 
 
 def test_a_look_that_breaks_off_is_for_the_doctor(room: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError(TOKEN)
 
     monkeypatch.setattr(app, "open_relay", fail)

@@ -32,7 +32,7 @@ def room(relay: FakeRelay, monkeypatch: pytest.MonkeyPatch) -> Iterator[TalkRela
     """Stand the small fixed room in for the configured one; the time zone is that of Berlin."""
     talk = TalkRelay(TALK)
     with monkeypatch.context() as patch:
-        patch.setattr(app, "open_relay", lambda *_: talk)
+        patch.setattr(app, "open_relay", lambda *_, **__: talk)
         in_berlin(patch)
         yield talk
     time.tzset()

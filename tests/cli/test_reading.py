@@ -11,6 +11,7 @@ import pytest
 
 from peer_relay import app
 from peer_relay.errors import Unreachable
+from peer_relay.settings import load_config
 from tests.claims import claim
 from tests.cli.people import Person, init
 from tests.cli.support import run
@@ -38,7 +39,7 @@ def room(relay: FakeRelay, monkeypatch: pytest.MonkeyPatch) -> Iterator[TalkRela
     """Stand a small fixed room in for the configured one; the time zone is that of Berlin."""
     talk = TalkRelay((TALK[0], WAITING, TALK[2]), unread=(ID_1,))
     with monkeypatch.context() as patch:
-        patch.setattr(app, "open_relay", lambda *_: talk)
+        patch.setattr(app, "open_relay", lambda *_, **__: talk)
         in_berlin(patch)
         yield talk
     time.tzset()
@@ -66,7 +67,7 @@ def test_a_question_that_waits_says_how_it_is_answered(room: TalkRelay) -> None:
 
 
 def test_it_is_answered_in_the_room_in_which_it_was_found(room: TalkRelay, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("peer_relay.cli.connection.load_config", lambda *_: None)
+    monkeypatch.setattr("peer_relay.cli.connection.load_config", lambda warn, _room: load_config(warn))
     assert run("questions", "--room", "with bob").stdout.splitlines()[-1] == (
         f"answer it: peer-relay answer {ID_2} --room 'with bob'"
     )

@@ -115,7 +115,7 @@ def reaching(monkeypatch: pytest.MonkeyPatch) -> Callable[[Reached | PeerRelayEr
     """Give a way to say what becomes of the contact."""
 
     def reach(outcome: Reached | PeerRelayError) -> None:
-        monkeypatch.setattr(app, "open_relay", lambda *_: Reacher(outcome))
+        monkeypatch.setattr(app, "open_relay", lambda *_, **__: Reacher(outcome))
 
     return reach
 

@@ -180,7 +180,7 @@ def room(relay: FakeRelay, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
     """Let the command find one thing after another in a configured room, three hours after the first id."""
 
     def put(*steps: Step) -> None:
-        monkeypatch.setattr(app, "open_relay", lambda *_: Looks(list(steps)))
+        monkeypatch.setattr(app, "open_relay", lambda *_, **__: Looks(list(steps)))
         monkeypatch.setattr(waiting, "system_ms", lambda: ulid_ms(FIRST_ID) + 3 * HOUR_MS)
 
     return put

@@ -56,11 +56,13 @@ class World:
     Attributes:
         root: a folder that does not exist yet.
         invite: the newest invite that was printed, or put into a file of that name; `peer-relay join` gets it pasted.
+        kept: what is in that file.
         columns: how wide terminals are.
     """
 
     root: Path
     invite: str = ""
+    kept: str = ""
     columns: int = 100
     agents: tuple[str, ...] = ("claude",)
     _environments: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -130,9 +132,11 @@ class World:
         return _RUN.format(state=self.home(person) / ".shell", command=command)
 
     def _seen(self, printed: str) -> str:
-        kept = self.home("alice") / "project" / "invite"
-        if found := _INVITE.findall(printed) or (_INVITE.findall(kept.read_text()) if kept.exists() else []):
+        file = self.home("alice") / "project" / "invite"
+        kept = file.read_text() if file.exists() else ""
+        if found := _INVITE.findall(printed) or (_INVITE.findall(kept) if kept != self.kept else []):
             self.invite = found[-1]
+        self.kept = kept
         for name in PEOPLE:
             printed = printed.replace(str(self.home(name)), f"/home/{name}")
         return printed.replace(str(self.root), "/srv").replace(sys.prefix, "/home/alice/.venvs/peer-relay")

@@ -11,10 +11,12 @@ from peer_relay.deadline import Deadline
 from peer_relay.git.clone import Clone
 from peer_relay.git.connect import connect
 from peer_relay.git.environment import NetworkEnvironment
+from peer_relay.git.keyring import Keyring
 from peer_relay.git.remote import parse_remote
 from peer_relay.git.store import GitStore
 from peer_relay.keys import RoomKeys
 from peer_relay.paths import Kind, Place
+from peer_relay.signing import Signing
 from peer_relay.store import Arrival
 from tests import independent
 
@@ -24,9 +26,7 @@ if TYPE_CHECKING:
 
     from dulwich.objects import ShaFile
 
-    from peer_relay.git.sshkeygen import Signer
     from peer_relay.git.transport import FetchReply, FetchRequest, Transport
-    from peer_relay.signing import Signing
 
 KEYS = RoomKeys.from_token(independent.TOKEN)
 
@@ -96,12 +96,12 @@ def reader(
     address: str | Path,
     settings: Mapping[str, str] | None = None,
     signing: Signing | None = None,
-    signer: Signer | None = None,
 ) -> Reader:
     """Return a store for the room of `independent.TOKEN` at an address, with an empty clone in a folder."""
     environment = NetworkEnvironment.from_environ({**os.environ, **(settings or {})})
     transport = Watched(connect(parse_remote(str(address)), environment))
-    store = GitStore(transport, Clone(folder / "clone", transport.remote), KEYS, signing, signer)
+    keyring = Keyring(KEYS, lambda: signing or Signing(), environment.environ)
+    store = GitStore(transport, Clone(folder / "clone", transport.remote), keyring)
     return Reader(store, transport, folder / "clone")
 
 

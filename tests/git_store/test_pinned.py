@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -232,8 +233,7 @@ def test_an_archive_commit_needs_no_signature(full: Room, tmp_path: Path) -> Non
 def test_what_is_written_with_a_key_is_what_plain_git_calls_well_signed(
     room: SignedRoom, tmp_path: Path, git: Git
 ) -> None:
-    signer = Signer(str(ALICES.save(tmp_path / "keys")), {"PATH": "/usr/bin:/bin"})
-    alice = reader(tmp_path, address(room), signing=PINNED, signer=signer)
+    alice = reader(tmp_path, address(room), signing=replace(PINNED, key_file=str(ALICES.save(tmp_path / "keys"))))
     known = alice.store.refresh(None, None, soon()).snapshot
     steps, _ = known.ledger.plan_ask(question_of(room))
     made = alice.store.publish(known, steps, soon())

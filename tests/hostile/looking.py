@@ -20,6 +20,7 @@ from peer_relay.git.clone import Clone
 from peer_relay.git.connect import connect
 from peer_relay.git.environment import NetworkEnvironment
 from peer_relay.git.exact import Examiner
+from peer_relay.git.keyring import Keyring
 from peer_relay.git.local import LocalTransport
 from peer_relay.git.remote import parse_remote
 from peer_relay.git.replay import replay_in_place
@@ -59,7 +60,9 @@ class Sending(LocalTransport):
 
 def machine(folder: Path, transport: Transport) -> Machine[GitStore]:
     """Return bob's machine, with its state in a folder."""
-    return Machine("bob", GitStore(transport, Clone(folder / "clone", transport.remote), KEYS), folder, FakeTime())
+    return Machine(
+        "bob", GitStore(transport, Clone(folder / "clone", transport.remote), Keyring(KEYS)), folder, FakeTime()
+    )
 
 
 def connected(address: str, settings: Mapping[str, str]) -> Transport:

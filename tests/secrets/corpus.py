@@ -33,6 +33,7 @@ CLASSES = {
     "k": string.ascii_uppercase + "234567",
     "L": string.ascii_letters,
     "u": ALNUM + "_-",
+    "z": "".join(each for each in ALNUM if each not in "0OIl"),
 }
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "a GitHub token": ("github_pat_<A22>_<A59>",),
@@ -40,7 +41,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "a GitHub refresh token": ("ghr_<A76>",),
     "a GitLab token": (
         *("glpat-<u20>", "gldt-<u20>", "glptt-<h40>", "glft-<u20>", "glimt-<u25>", "glagent-<u50>", "gloas-<h64>"),
-        *("glsoat-<u20>", "glffct-<u20>", "glrt-t1_<u20>", "glpat-<u27>.01.<c9>"),
+        *("glsoat-<u20>", "glffct-<u20>", "glrt-t1_<u20>", "glwt-<u20>", "glpat-<u27>.01.<c9>"),
     ),
     "a GitLab job token": ("glcbt-<c2>_<u20>",),
     "a GitLab registration token": ("GR1348941<u20>",),
@@ -50,12 +51,16 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         *("aws_secret_access_key = <b40>", "AWS_SECRET_ACCESS_KEY=<b40>", '"SecretAccessKey": "<b40>"'),
         'secretAccessKey: "<b40>"',
     ),
-    "an AWS Bedrock key": ("ABSKQmVkcm9ja0FQSUtleS<b109>=",),
-    "a Google API key": ("AIzaSy<u33>",),
+    "an AWS Bedrock key": ("ABSKQmVkcm9ja0FQSUtleS<b109>=", "bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29t<b200>="),
+    "an AWS session token": ("IQoJb3JpZ2luX2Vj<b400>=", "FwoGZXIvYXdzE<b300>"),
+    "a Google API key": ("AIzaSy<u33>", "AQ.Ab8RN6<u44>"),
     "a Google OAuth secret": ("GOCSPX-<u28>",),
     "a Google OAuth token": ("ya29.<u160>",),
     "a Google refresh token": ("1//0<u60>",),
     "an Azure account key": ("AccountName=store;AccountKey=<b86>==", "Endpoint=sb://x;SharedAccessKey=<b43>="),
+    "an Azure SAS signature": (
+        "https://x.blob.core.windows.net/c/b?sv=2024-11-04&se=2026-12-31T00%3A00%3A00Z&sr=b&sp=r&sig=<A43>%3D",
+    ),
     "an Azure client secret": ("<A3>8Q~<u34>",),
     "an Azure DevOps token": ("<A76>AZDO<A4>", "<A52>JQQJ99BCACAAAAAAAAAAAAASAZDO<A4>"),
     "an Azure key": ("<A52>JQQJ99<A1>B<A16>A<A7>",),
@@ -72,6 +77,32 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "a Netlify token": ("nfp_<A36>",),
     "a Heroku key": ("HRKU-AA<u58>",),
     "a Tailscale key": ("tskey-auth-k<A11>CNTRL-<A32>", "tskey-api-k<A11>CNTRL-<A32>"),
+    "a Vercel token": ("vcp_<A56>", "vck_<A56>", "vci_<A56>"),
+    "a Neon key": ("napi_<c64>",),
+    "a Render key": ("rnd_<A28>",),
+    "a MongoDB Atlas secret": ("mdb_sa_sk_<u40>",),
+    "a CockroachDB key": ("CCDB1_<A22>_<A40>",),
+    "a DeepSeek key": ("sk-<h32>",),
+    "an NVIDIA key": ("nvapi-<u64>",),
+    "a Cerebras key": ("csk-<c48>",),
+    "a Together key": ("tgp_v1_<u43>",),
+    "a Pinecone key": ("pcsk_<A5>_<A63>",),
+    "a Langfuse key": ("sk-lf-<h8>-<h4>-<h4>-<h4>-<h12>",),
+    "a RunPod key": ("rpa_<C40><A6>",),
+    "a Sonar token": ("squ_<h40>", "sqp_<h40>", "sqa_<h40>"),
+    "a Harness token": ("pat.<u22>.<h24>.<A20>",),
+    "a Rails master key": ("RAILS_MASTER_KEY=<h32>", 'RAILS_MASTER_KEY: "<h32>"'),
+    "a Plaid token": ("access-production-<h8>-<h4>-<h4>-<h4>-<h12>",),
+    "a Shippo key": ("shippo_live_<h40>",),
+    "an EasyPost key": ("EZAK<A54>",),
+    "a Resend key": ("re_<z8>_<z24>",),
+    "a MailerSend token": ("mlsn.<h64>",),
+    "a Mapbox token": ("sk.eyJ<u60>.<u22>",),
+    "a PostHog key": ("phx_<A43>",),
+    "a Contentful token": ("CFPAT-<u43>",),
+    "a ClickUp token": ("pk_<d8>_<C32>",),
+    "an Okta token": ("SSWS 00<u40>",),
+    "a Dropbox token": ("sl.<u136>", "sl.u.<u200>"),
     "an Anthropic key": ("sk-ant-api03-<u93>AA", "sk-ant-admin01-<u93>AA", "sk-ant-oat01-<u93>AA"),
     "an OpenAI key": ("sk-<A20>T3BlbkFJ<A20>", "sk-proj-<u74>T3BlbkFJ<u74>", "sk-svcacct-<u58>T3BlbkFJ<u58>"),
     "an OpenRouter key": ("sk-or-v1-<h64>",),
@@ -106,16 +137,20 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "a Telegram bot token": ("<d10>:AA<u33>",),
     "a SendGrid key": ("SG.<u22>.<u43>",),
     "a Brevo key": ("xkeysib-<h64>-<A16>",),
-    "a Mailchimp key": ("<h32>-us14",),
-    "a Mailgun key": ("key-<h32>",),
+    "a Mailchimp key": (
+        "MAILCHIMP_API_KEY=<h32>-us14",
+        "mailchimp: <h32>-us1",
+        "<h32>-us6 https://us6.api.mailchimp.com",
+    ),
+    "a Mailgun key": ("MAILGUN_API_KEY=key-<h32>", "mailgun: <h32>-<h8>-<h8>", "api:key-<h32>"),
     "a Linear key": ("lin_api_<A40>",),
     "a Notion token": ("ntn_<d11><A35>", "secret_<A43>"),
     "an Airtable token": ("pat<A14>.<h64>",),
     "a Figma token": ("figd_<u40>",),
-    "a Postman key": ("PMAK-<h24>-<h34>",),
+    "a Postman key": ("PMAK-<h24>-<h34>", "PMAT-<C26>"),
     "a Grafana token": ("glsa_<A32>_<h8>", "glc_<b100>=="),
     "a Sentry token": ("sntrys_eyJ<b120>=_<b43>", "sntryu_<h64>"),
-    "a New Relic key": ("NRAK-<C27>",),
+    "a New Relic key": ("NRAK-<C27>", "<h36>NRAL"),
     "a Dynatrace token": ("dt0c01.<C24>.<C64>",),
     "a 1Password token": ("ops_eyJ<b300>",),
     "a 1Password secret key": ("A3-<C6>-<C6>-<C5>-<C5>-<C5>-<C5>", "A3-<C6>-<C11>-<C5>-<C5>-<C5>"),
@@ -208,6 +243,12 @@ def discord_bot(random: Random) -> str:
     return url_base64(snowflake) + filled(".<u6>.<u38>", random)
 
 
+def basic(random: Random) -> str:
+    """Return the header of a login, as `curl -v` shows it."""
+    login = filled(random.choice(["admin:<A16>", "x-access-token:<u24>", "ci:<A10>7"]), random)
+    return f"Authorization: Basic {base64.b64encode(login.encode()).decode()}"
+
+
 MADE: dict[str, tuple[Callable[[Random], str], ...]] = {
     "a GitHub token": tuple(
         lambda random, prefix=prefix: with_crc(prefix, random) for prefix in ("ghp_", "gho_", "ghu_", "ghs_")
@@ -221,6 +262,7 @@ MADE: dict[str, tuple[Callable[[Random], str], ...]] = {
     "a JSON Web Token": (jwt,),
     "a private key": (pem,),
     "a Discord bot token": (discord_bot,),
+    "a login in a header": (basic,),
 }
 
 

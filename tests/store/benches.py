@@ -11,6 +11,7 @@ from peer_relay.errors import OutcomeUnknown, Unreachable
 from peer_relay.git.clone import Clone
 from peer_relay.git.connect import connect
 from peer_relay.git.environment import NetworkEnvironment
+from peer_relay.git.keyring import Keyring
 from peer_relay.git.remote import parse_remote
 from peer_relay.git.store import GitStore
 from peer_relay.keys import RoomKeys, format_token
@@ -143,7 +144,7 @@ class GitBench:
         transport = CountingTransport(connect(parse_remote(str(self.repository)), NetworkEnvironment.from_environ({})))
         clone = Clone(next(self._folders), transport.remote)
         clone.path.parent.mkdir()
-        store = GitStore(transport, clone, KEYS)
+        store = GitStore(transport, clone, Keyring(KEYS))
         self._parts[id(store)] = transport, clone
         return store
 
