@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from peer_relay.git.transport import FetchRequest, Transport
+    from peer_relay.store import Snapshot
 
 TIP = b"ee" * 20
 
@@ -94,7 +95,7 @@ def verified(transport: LocalTransport) -> str | None:
     return None
 
 
-def known(of: Machine[GitStore]) -> object:
+def known(of: Machine[GitStore]) -> Snapshot | None:
     """Return what a machine has verified, as its checkpoint says."""
     checkpoint = of.state.load()
     return None if checkpoint is None else checkpoint.snapshot

@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from peer_relay.paths import branch_ref
 from tests.claims import claim
 from tests.git_store.forging import GOOD, OPEN, tell
+from tests.git_store.reading import soon
 from tests.hostile.looking import connected, known, machine, seen
 from tests.hostile.mailboxes import CASES, NOTHING, PACKS, another
 from tests.independent import Room
+from tests.servers import run_git
 from tests.store.benches import TOKEN
 
 if TYPE_CHECKING:
-    from tests.servers import HttpServer
+    from tests.servers import HttpServer, SshServer
 
 LIMIT_KIB = 64 << 10
 LIMIT_S = 4.0
@@ -105,7 +108,7 @@ def problems(name: str, told: dict[str, Any]) -> list[str]:
     return [f"{name}: {each}" for each in wrong]
 
 
-OVER_HTTP = (
+BEHIND_A_SERVER = (
     *("a folder that leads up", "a folder of git's", "a link", "another repository", "an entry twice"),
     *("an entry out of order", "an author twice", "5,000 parents", "before 1970", "a subject that is no text"),
     *("a record that is no text", "80,000 sources", "an old tip", "a commit of another room"),
@@ -113,17 +116,27 @@ OVER_HTTP = (
 )
 
 
+@pytest.fixture(params=["http", "ssh"])
+def server(request: pytest.FixtureRequest) -> tuple[HttpServer | SshServer, dict[str, str]]:
+    """Give a server, and what a client needs for it."""
+    if request.param == "ssh":
+        ssh: SshServer = request.getfixturevalue("ssh_server")
+        return ssh, {"GIT_SSH_COMMAND": ssh.ssh_command}
+    http: HttpServer = request.getfixturevalue("http_server")
+    return http, {"PEER_RELAY_GIT_USERNAME": http.username, "PEER_RELAY_GIT_PASSWORD": http.password}
+
+
 @claim("I2", "I6", "I9")
 def test_a_hostile_mailbox_behind_a_server_is_refused_by_the_same_names(
-    http_server: HttpServer, tmp_path: Path
+    server: tuple[HttpServer | SshServer, dict[str, str]], tmp_path: Path
 ) -> None:
-    room, later = made(http_server.root / f"{tmp_path.name}.git")
-    login = {"PEER_RELAY_GIT_USERNAME": http_server.username, "PEER_RELAY_GIT_PASSWORD": http_server.password}
-    transport = connected(http_server.url(room.git_dir or ""), login)
+    serving, settings = server
+    room, later = made(serving.root / f"{tmp_path.name}.git")
+    transport = connected(serving.url(room.git_dir or ""), settings)
     bob = machine(tmp_path / "bob", transport)
     assert seen(bob) == ([OPEN], "")
     before, wrong = known(bob), []
-    for name in OVER_HTTP:
+    for name in BEHIND_A_SERVER:
         build(room, name)
         served, why = seen(bob)
         if (served, CASES[name].why in why, known(bob)) != ([OPEN], True, before):
@@ -132,3 +145,27 @@ def test_a_hostile_mailbox_behind_a_server_is_refused_by_the_same_names(
     room.set_branch(later)
     assert seen(bob) == ([OPEN, GOOD], "")
     transport.close()
+
+
+@claim("I6", "I9")
+@pytest.mark.parametrize("name", [*BEHIND_A_SERVER, "21,000 objects", "a blob of 200 MB", "a delta of 700 MB"])
+def test_whatever_a_hostile_tip_holds_a_person_takes_it_off_again(name: str, tmp_path: Path) -> None:
+    room, later = made(tmp_path / "mailbox.git")
+    bob = machine(tmp_path / "bob", connected(str(room.git_dir), {}))
+    assert seen(bob) == ([OPEN], "")
+    good = room.commit_ids[-1]
+    build(room, name)
+    for each in ("home", "here"):
+        (tmp_path / each).mkdir()
+    before = listed(tmp_path)
+    snapshot = known(bob)
+    assert snapshot is not None
+    refusal = bob.store.refresh(snapshot, None, soon()).refusal
+    assert refusal is not None
+    bob.store.beyond(snapshot, refusal, soon())
+    bob.store.restore(snapshot, refusal, soon())
+    assert run_git("-C", room.git_dir or "", "rev-parse", branch_ref(room.room_id)).decode().strip() == good
+    changed = listed(tmp_path).items() ^ before.items()
+    assert {path.split("/")[0] for path, _ in changed} <= {"bob", "mailbox.git"}
+    room.set_branch(later)
+    assert seen(bob) == ([OPEN, GOOD], "")
