@@ -125,7 +125,7 @@ def is_basic(found: str) -> bool:
 
 
 def is_mixed(found: str) -> bool:
-    """Do as `is_real` does for what could be a name in a program: there have to be digits, capitals and small letters."""
+    """Do as `is_real` does for what could be a name in a program: digits, capitals and small letters are in it."""
     return all(re.search(each, found.partition("_")[2]) for each in ("[0-9]", "[A-Z]", "[a-z]")) and is_real(found)
 
 

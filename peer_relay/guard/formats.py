@@ -10,6 +10,9 @@ r"""Which formats of secrets are looked for: a table of kind, anchors, pattern a
 Left out, because of false alarms or because there is nothing to go by: test keys of Stripe, which tutorials share;
 Twilio (`SK` or `AC` and hexadecimal digits); Datadog, the older keys of Heroku and Cloudflare, and whatever else is
 bare hexadecimal digits or a UUID; an AWS secret key without its name.
+
+Where others use the same form, something more decides: the name of Mailgun or Mailchimp beside hexadecimal digits, all
+sorts of characters behind `secret_`, a host that is not this machine or an example for a short password.
 """
 
 from __future__ import annotations
@@ -21,8 +24,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from peer_relay.guard.checks import (
     has_bech32,
     has_crc62,
-    is_invite,
     is_basic,
+    is_invite,
     is_key_material,
     is_login,
     is_mixed,
@@ -224,7 +227,11 @@ FORMATS = (
     Format("a Buildkite token", ("bkua_",), r"bkua_[0-9a-z]{40}"),
     Format("a Sonar token", ("squ_", "sqp_", "sqa_"), r"sq[upa]_[0-9a-f]{40}"),
     Format("a Harness token", ("pat.", "sat."), r"[ps]at\.[A-Za-z0-9_-]{22}\.[0-9a-f]{24}\.[A-Za-z0-9]{20}"),
-    Format("a Rails master key", ("RAILS_MASTER_KEY",), r"RAILS_MASTER_KEY[\"']?\s{0,3}[:=]\s{0,3}[\"']?[0-9a-f]{32}"),
+    Format(
+        "a Rails master key",
+        ("RAILS_MASTER_KEY",),
+        r"RAILS_MASTER_KEY\\{0,3}[\"']?\s{0,3}[:=]\s{0,3}\\{0,3}[\"']?[0-9a-f]{32}",
+    ),
     # Payments and shops
     Format("a Stripe key", ("sk_live_", "rk_live_", "sk_prod_"), r"[sr]k_(?:live|prod)_[A-Za-z0-9]{20,}+"),
     Format("a Stripe webhook secret", ("whsec_",), r"whsec_[A-Za-z0-9+/]{32,}+"),

@@ -24,7 +24,7 @@ def lines() -> Iterator[str]:
     yield f"| a secret of one of {len(found)} kinds, in prose, code, configuration or logs | {total} |"
     yield from (f"| the same, {name} | {each} |" for name, each in figures.recall_after_changes(EACH_CHANGED).items())
     made_up, real = figures.false_alarms_synthetic(SYNTHETIC), figures.false_alarms_real(CHUNKS)
-    yield f"| no secret, made up: hashes, ids, lock files, public keys | {len(made_up)} of {SYNTHETIC} |"
+    yield f"| no secret, made up: hashes, ids, configurations, lock files, logs | {len(made_up)} of {SYNTHETIC} |"
     yield f"| no secret, 40 lines of installed Python source | {len(real)} of {CHUNKS:,} |"
     yield ""
     missed = {kind: each for kind, each in found.items() if each.found < each.of}

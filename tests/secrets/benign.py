@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import sysconfig
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,10 +96,118 @@ TEXTS: tuple[Callable[[Random], str], ...] = (
 )
 
 
+def _compose(random: Random) -> str:
+    """Return a docker-compose file of a developer's machine."""
+    name, port = random.choice(["app", "shop", "web", "billing"]), random.randrange(5000, 6000)
+    return f"""services:
+  db:
+    image: postgres:16.4@sha256:{filled("<h64>", random)}
+    environment:
+      POSTGRES_USER: {name}
+      POSTGRES_PASSWORD: {random.choice(["postgres", name, "devpassword", "local123", "${DB_PASSWORD:?}"])}
+    ports: ["{port}:5432"]
+  {name}:
+    environment:
+      DATABASE_URL: postgres://{name}:{random.choice([f"{name}123", "dev123", "admin1", "${DB_PASSWORD}"])}@db:5432/{name}
+      REDIS_URL: redis://:{random.choice(["redis123", "local1", "foobar1"])}@localhost:6379/0
+      AMQP_URL: amqp://guest:guest1@rabbitmq:5672
+"""
+
+
+def _example_env(random: Random) -> str:
+    """Return what stands in an .env.example."""
+    return f"""# Copy to .env and fill in
+RAILS_MASTER_KEY=
+MAILGUN_API_KEY=key-{random.choice(["x" * 32, "your-key-here", "0" * 32])}
+MAILCHIMP_API_KEY={random.choice(["x" * 32 + "-us1", "0123456789abcdef0123456789abcdef-us6"[:10] + "...-us6"])}
+STRIPE_SECRET_KEY=sk_test_{filled("<A24>", random)}
+OPENAI_API_KEY=sk-...
+RESEND_API_KEY=re_xxxxxxxx_xxxxxxxxxxxxxxxxxxxxxxxx
+SENTRY_DSN=https://{filled("<h32>", random)}@o{filled("<d6>", random)}.ingest.sentry.io/{filled("<d7>", random)}
+NEXT_PUBLIC_POSTHOG_KEY=phc_{filled("<A43>", random)}
+MAPBOX_TOKEN=pk.eyJ{filled("<u60>", random)}.{filled("<u22>", random)}
+BUILD_ID={filled("<h40>", random)}
+"""
+
+
+def _throw_away_login(random: Random) -> str:
+    """Return an address that gives nobody access to anything."""
+    host = random.choice(
+        ["localhost", "127.0.0.1", "[::1]", "db.example.com", "example.org", "mail.test", "api.example", "x.invalid"]
+    )
+    scheme, name = random.choice(["postgres", "mysql", "amqp", "https", "mongodb+srv"]), filled("<c5>", random)
+    return f"Connect with `{scheme}://{name}:{filled('<c7>', random)}1@{host}:5432/db`, it is only for the tests."
+
+
+def _git_log(random: Random) -> str:
+    """Return some lines of a log."""
+    words = ["Bump secret_manager", "Rename key-value store", "Drop us1 shard", "Cache by key- prefix"]
+    return "\n".join(f"{filled('<h9>', random)} {random.choice(words)} ({filled('<h40>', random)})" for _ in range(6))
+
+
+def _fixture(random: Random) -> str:
+    """Return the code of a test with things that only look like what they test."""
+    header = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').decode().rstrip("=")
+    payload = (
+        base64.urlsafe_b64encode(f'{{"sub":"{filled("<c8>", random)}","admin":true}}'.encode()).decode().rstrip("=")
+    )
+    return f"""def test_login(client):
+    assert client.get("/", headers={{"Authorization": "Basic {base64.b64encode(b"user:password").decode()}"}}).ok
+    assert client.get("/", auth=("admin", "hunter2")).status_code == 401
+    unsigned = "{header}.{payload}.{filled("<u43>", random)}"
+    assert cache.key(request) == "key-{filled("<h32>", random)}"
+    assert secret_{filled("<L43>", random)} is None
+"""
+
+
+SNIPPETS: tuple[Callable[[Random], str], ...] = (
+    _compose,
+    _example_env,
+    _throw_away_login,
+    _throw_away_login,
+    _git_log,
+    _fixture,
+    lambda random: (
+        f"The cache key is key-{filled('<h32>', random)}, and on the other shard {filled('<h32>', random)}-us1."
+    ),
+    lambda random: (
+        f"ETag {filled('<h32>', random)}-{random.randrange(1, 40)} of the upload; trace {filled('<h32>', random)}-{filled('<h16>', random)}-01"
+    ),
+    lambda random: f"func secret_{filled('<L43>', random)}() and secret_{filled('<h43>', random)}",
+    lambda random: (
+        f"> Authorization: Basic {base64.b64encode(b'Aladdin:open sesame').decode()}\n< HTTP/1.1 401\n< x-request-id: {_uuid(random)}"
+    ),
+    lambda random: (
+        f'[[package]]\nname = "x"\nsource = "registry+https://github.com/rust-lang/crates.io-index"\nchecksum = "{filled("<h64>", random)}"\n'
+    ),
+    lambda random: (
+        f'x@^1.0.0:\n  version "1.0.3"\n  resolved "https://registry.yarnpkg.com/x/-/x-1.0.3.tgz#{filled("<h40>", random)}"\n  integrity sha512-{filled("<b86>", random)}=='
+    ),
+    lambda random: (
+        f"mongodb+srv://<username>:<password>@cluster0.{filled('<c5>', random)}.mongodb.net/?retryWrites=true and mysql://root:root@127.0.0.1:3306/x"
+    ),
+    lambda random: (
+        f"thread 'main' panicked at src/{filled('<c6>', random)}.rs:{random.randrange(900)}:5:\ncalled `Result::unwrap()` on an `Err` value: Auth(\"password authentication failed\")\n  0: 0x{filled('<h16>', random)} - core::panicking"
+    ),
+    lambda random: (
+        f"GET /v1/things?page=2&sig={filled('<h40>', random)}&sv=3 took {random.randrange(900)} ms; pk_live_{filled('<A24>', random)} is public"
+    ),
+    lambda random: (
+        f"-    key: node-${{{{ runner.os }}}}-{filled('<h64>', random)}\n+    key: key-{filled('<h32>', random)}\n"
+    ),
+    lambda random: (
+        f"kubectl get secret app -o yaml\ndata:\n  password: cGFzc3dvcmQ=\n  username: YWRtaW4=\nuid: {_uuid(random)}"
+    ),
+    lambda random: (
+        f"redis-py falls back to redis://default:redispass@redis:6379, sqlite:///./{filled('<c8>', random)}.db to the file"
+    ),
+)
+
+
 def synthetic(random: Random, how_many: int) -> Iterator[str]:
     """Yield texts, each kind in its turn."""
-    for number in range(how_many):
-        yield TEXTS[number % len(TEXTS)](random)
+    for _, text in zip(range(how_many), cycle((*TEXTS, *SNIPPETS)), strict=False):
+        yield text(random)
 
 
 def chunks(random: Random, how_many: int) -> Iterator[str]:

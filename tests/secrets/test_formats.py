@@ -69,6 +69,7 @@ HOSTILE = (
         "1//0",
         "a" * 60 + "\n",
     ),
+    *("mailchimp ", "mailgun", "sv=a&", "sv=a&sig=", "authorization: basic ", "secret_A", "://a:b@c.", "sl.", "sk.eyJ"),
     *("aws_secret_access_key ", ".atlasv1.", "glpat-", "xoxb-1", "sk-", "sk-ant-", "hooks.slack.com/services/", ":AA"),
 )
 

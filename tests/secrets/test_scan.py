@@ -85,6 +85,35 @@ def test_what_only_stands_for_a_secret_is_none(text: str) -> None:
     assert lines(text) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("postgres://app:tiger42x@localhost/db", []),
+        (
+            "postgres://app:tiger42x@db.example.com/db mysql://app:tiger42x@127.0.0.1:3306 redis://:tiger42x@[::1]:6379",
+            [],
+        ),
+        ("postgres://app:tiger42x@db.company.dev/db", ["an address with a password"]),
+        ("postgres://app:tiger42x@example.com.company.dev/db", ["an address with a password"]),
+        ("postgres://app:tiger42x@localhost.company.dev/db", ["an address with a password"]),
+        ("postgres://app:m3Kq9vTz2Lp8WxYd@localhost/db", ["an address with a password"]),
+        ("amqp://shop:shop123@mq.company.dev amqp://shop1:shop@mq.company.dev amqp://x:admin123@mq.company.dev", []),
+        ("amqp://shop:shopping7@mq.company.dev", ["an address with a password"]),
+        ("key-3b1f0c5d7e9a2468ace013579bdf8642", []),
+        ("MAILGUN_KEY=key-3b1f0c5d7e9a2468ace013579bdf8642", ["a Mailgun key"]),
+        ("curl -u 'api:key-3b1f0c5d7e9a2468ace013579bdf8642'", ["a Mailgun key"]),
+        ("3b1f0c5d7e9a2468ace013579bdf8642-us1", []),
+        ("mailchimp 3b1f0c5d7e9a2468ace013579bdf8642-us1", ["a Mailchimp key"]),
+        ("Basic auth: `Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==`", []),
+        ("> authorization: basic Y2k6bTNLcTl2VHoyTHA4V3g=", ["a login in a header"]),
+        ("secret_Lm3QpVx7Tz9KwRb2NcYd5Hf8GjSa4Ue6Wi1Xo0PkBnM", ["a Notion token"]),
+        ("secret_LmQpVxTzKwRbNcYdHfGjSaUeWiXoPkBnMqErTyUiOpAs", []),
+    ],
+)
+def test_where_a_form_is_shared_something_more_decides(text: str, kinds: list[str]) -> None:
+    assert [each.kind for each in find_secrets(text)] == kinds
+
+
 def test_a_token_for_tutorials_is_none_and_any_other_is_one() -> None:
     token = jwt(RANDOM)
     payload = base64.urlsafe_b64encode(b'{"sub":"1234567890","name":"John Doe"}').decode().rstrip("=")
@@ -92,6 +121,12 @@ def test_a_token_for_tutorials_is_none_and_any_other_is_one() -> None:
     assert lines(token) == [(1, "a JSON Web Token")]
     assert lines(f"{header}.{payload}.{signature}") == []
     assert lines(f"{payload}.{payload}.{signature}") == []
+
+
+def test_a_token_that_says_it_is_not_signed_is_none() -> None:
+    _, payload, signature = jwt(RANDOM).split(".")
+    header = base64.urlsafe_b64encode(b'{"alg":"None","typ":"JWT"}').decode().rstrip("=")
+    assert lines(f"{header}.{payload}.{signature}") == []
 
 
 def forms(value: str) -> list[str]:
