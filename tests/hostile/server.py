@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING
 
 from peer_relay.git.environment import NetworkEnvironment
@@ -144,6 +144,17 @@ def ssh_to(says: Conversation, folder: Path, words: str = "") -> SshTransport:
         f'{words}\ncase "$*" in *receive-pack*) cat {at}/write;; *) cat {at}/read;; esac; exec >&-; cat >/dev/null',
         folder,
     )
+
+
+def ssh_without_end(phase: str, said: Endless, folder: Path) -> SshTransport:
+    """Return a transport whose ssh is honest up to a phase, and does not come to an end there."""
+    phases = (PUSH_DISCOVERY, REPORT) if phase in (PUSH_DISCOVERY, REPORT) else (DISCOVERY, LS_REFS, FETCH)
+    first = [piece for each in phases[: phases.index(phase)] for piece in _pieces(HONEST[each])]
+    before, piece = islice(said, 2)
+    (folder / "before").write_bytes(b"".join(first) + before)
+    (folder / "piece").write_bytes(piece)
+    at = shlex.quote(str(folder))
+    return ssh_by(f"cat {at}/before; while cat {at}/piece; do :; done", folder)
 
 
 def ssh_by(commands: str, folder: Path) -> SshTransport:

@@ -40,6 +40,7 @@ from tests.hostile.server import (
     line,
     ssh_by,
     ssh_to,
+    ssh_without_end,
 )
 
 if TYPE_CHECKING:
@@ -193,12 +194,29 @@ FLOODS: dict[str, tuple[str, bytes, bytes, str]] = {
 }
 
 
+REFUSED_AT_ONCE = {"other addresses of packs"}
+"""What over ssh is refused at its first line, because nobody asked for it."""
+
+
 @claim("memory-bounds", "I3")
 @pytest.mark.parametrize("name", FLOODS)
 def test_what_does_not_end_is_cut_off_before_it_takes_much_memory(served: list[HostileServer], name: str) -> None:
-    phase, before, piece, reason = FLOODS[name]
+    phase, before, piece, _ = FLOODS[name]
     served.append(HostileServer({phase: Endless(piece, before)}))
-    transport = served[-1].transport()
+    check_flood(name, served[-1].transport())
+
+
+@claim("memory-bounds", "I3")
+@needs_shell
+@pytest.mark.parametrize("name", [each for each in FLOODS if each not in REFUSED_AT_ONCE])
+def test_what_does_not_end_over_ssh_is_cut_off_as_well(tmp_path: Path, name: str) -> None:
+    phase, before, piece, _ = FLOODS[name]
+    check_flood(name, ssh_without_end(phase, Endless(piece, before), tmp_path))
+
+
+def check_flood(name: str, transport: Transport) -> None:
+    """Fail if something without an end is not cut off with a reason, or takes much memory until then."""
+    phase, _, _, reason = FLOODS[name]
     size_kib = forget_peak() if CAN_MEASURE else 0
     error = act(transport, phase)
     assert type(error) is (OutcomeUnknown if phase == REPORT else TooLarge)

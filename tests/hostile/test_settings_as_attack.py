@@ -13,6 +13,7 @@ from peer_relay.doctor.configured import check_surroundings
 from peer_relay.git.credentials import ask_helper
 from peer_relay.git.environment import NetworkEnvironment
 from peer_relay.git.remote import parse_remote
+from peer_relay.git.rewriting import leads_to
 from peer_relay.rooms import Rooms, SavedRoom
 from tests.claims import claim
 from tests.cli.people import Person, init
@@ -185,6 +186,23 @@ def test_the_configuration_of_a_project_names_no_helper(
     added = {"COUNT": "1", "KEY_0": "credential.helper", "VALUE_0": helper}
     own = dict(os.environ) | {f"GIT_CONFIG_{each}": added[each] for each in added}
     assert ask_helper(remote, NetworkEnvironment.from_environ(own), Deadline(10.0, lambda: 0.0)) is not None
+
+
+@pytest.mark.parametrize("way", ["the working folder", "GIT_DIR"])
+def test_the_configuration_of_a_project_leads_no_address_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    project, home = tmp_path / "project", tmp_path / "home"
+    run_git("init", "-q", str(project), cwd=tmp_path)
+    run_git("config", "url.https://evil.example/.insteadOf", "https://forge.example/", cwd=project)
+    home.mkdir()
+    monkeypatch.chdir(project)
+    environ = {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
+    if way == "GIT_DIR":
+        environ["GIT_DIR"] = str(project / ".git")
+    assert leads_to("https://forge.example/x.git", environ).display == "https://forge.example/x.git"
+    (home / ".gitconfig").write_text((project / ".git" / "config").read_text())
+    assert leads_to("https://forge.example/x.git", environ).display == "https://evil.example/x.git"
 
 
 def test_the_doctor_shows_what_the_user_set_for_git(tmp_path: Path) -> None:
