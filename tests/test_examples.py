@@ -82,10 +82,14 @@ def action() -> dict[Any, Any]:
 
 def test_the_workflow_runs_by_the_clock_with_no_right_and_a_pinned_version() -> None:
     workflow = action()
-    install = workflow["jobs"]["open-questions"]["steps"][1]["run"]
+    install = workflow["jobs"]["open-questions"]["steps"][1]
     assert set(workflow[True]) == {"schedule", "workflow_dispatch"}  # to YAML 1.1 the word `on` is a truth value
     assert workflow["permissions"] == {}
-    assert install == f"python -m pip install peer-relay=={peer_relay.__version__}"
+    assert install["env"]["VERSION"] == peer_relay.__version__
+    assert (EXAMPLES.parent / "requirements" / "runtime.txt").is_file()
+    assert '"$LOCKS/v$VERSION/requirements/runtime.txt"' in install["run"]
+    assert "pip install --require-hashes --requirement runtime.txt\n" in install["run"]
+    assert 'pip install --no-deps "peer-relay==$VERSION"\n' in install["run"]
 
 
 def test_the_workflow_posts_what_is_open_with_a_key_that_may_only_read(
