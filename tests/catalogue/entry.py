@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from peer_relay.config import RelayConfig
 from peer_relay.errors import PeerRelayError
 from peer_relay.invite import Invite, format_invite
-from peer_relay.keys import format_token
+from peer_relay.keys import RoomKeys, format_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 TOKEN, OTHER_TOKEN = format_token(b"a token that the tests look for!"), format_token(bytes(32))
 PASSWORD = "hunter2"
-SECRETS = (TOKEN, OTHER_TOKEN, TOKEN[5:-4], OTHER_TOKEN[5:-4], PASSWORD, "secret")
+INVITE = format_invite(Invite(remote="git@github.com:alice/mailbox.git", token=TOKEN, peer_id="bob"))
+_DERIVED = RoomKeys.from_token(TOKEN).mac_key.hex()
+SECRETS = (TOKEN, OTHER_TOKEN, TOKEN[5:-4], OTHER_TOKEN[5:-4], INVITE, INVITE[4:44], _DERIVED, PASSWORD, "secret")
 """What no text may hold; `secret` is the one in the addresses of `tests/git/test_remote.py`."""
 
-INVITE = format_invite(Invite(remote="git@github.com:alice/mailbox.git", token=TOKEN, peer_id="bob"))
 HOST = "https://github.com/alice/mailbox.git"
 SSH = "git@github.com:alice/mailbox.git"
 COMMIT = "906c3444260f4888cb02b9f3f21733543d0586aa"

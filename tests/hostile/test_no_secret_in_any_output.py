@@ -1,8 +1,10 @@
 """Every secret that peer-relay handles, and every command, however it ends: no output holds one of them.
 
-1. The secrets are a room token, an invite, and logins from each place that one can come from. Each is looked for in
-   every form in which it could leak.
-2. A command without arguments in `CALLS` fails a test, so that a new one is not forgotten.
+1. The secrets are two room tokens and the keys that are derived from them, an invite, the private key that signs,
+   logins from each place that one can come from, a credential of something else, and a text that is refused because a
+   token is in it. Each is looked for in every form in which it could leak.
+2. A command without arguments in `CALLS` fails a test, so that a new one is not forgotten; so does a tool or a prompt
+   without a request. What the errors say is `tests/test_error_catalogue.py`'s.
 3. What is looked through: both outputs, every file but the saved rooms, every object of the mailbox, and the argument
    vectors and the environments of all processes that were started.
 4. The mailbox that fails repeats whatever it is sent in every place that a message could be made of.
@@ -16,10 +18,8 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import zlib
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -29,12 +29,19 @@ import pytest
 
 from peer_relay import app
 from peer_relay.cli import COMMANDS, commands, refreshing, waking, watch
+from peer_relay.cli.bug import write_log
 from peer_relay.cli.lookout import Lookout
+from peer_relay.keys import RoomKeys
 from peer_relay.rooms import Rooms, SavedRoom
+from peer_relay.server.prompts import PROMPTS
+from peer_relay.server.tools import FACES
 from tests.claims import claim
 from tests.cli.people import init
 from tests.cli.support import run
 from tests.hostile.deeds import watched
+from tests.hostile.parrot import Parrot, listening
+from tests.secrets.corpus import seeded, with_crc
+from tests.signing_keys import ALICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,8 +59,12 @@ SECRETS = {
     "helper": "helper/hunter5",
     "proxy": "proxy/hunter6",
     "insteadOf": "insteadof/hunter7",
+    "DEPLOY_TOKEN": "deployment/hunter8",
 }
-"""The logins, each with a character that is written in another way in an address."""
+"""The logins and a credential of something else, each with a character that is written in another way in an address."""
+
+TEXT = with_crc("ghp_", seeded(29))
+"""A token that somebody is about to send."""
 
 HOOKED = json.dumps({"session_id": "one", "hook_event_name": "SessionStart", "prompt": "hello"})
 CALLS: dict[str, list[list[str]]] = {
@@ -66,9 +77,9 @@ CALLS: dict[str, list[list[str]]] = {
     "config": [["--client", "codex"], ["--client", "claude", "--write"]],
     "ping": [[]],
     "serve": [["--nonsense"]],  # the server itself is the last test's
-    "ask": [["Why?"], ["--hint", "x" * 501, "Why?"], ["\x1b"]],
+    "ask": [["Why?"], ["--hint", "x" * 501, "Why?"], ["\x1b"], [TEXT], ["--hint", TEXT, "Why?"]],
     "questions": [[]],
-    "answer": [[ID, "Because."]],
+    "answer": [[ID, "Because."], [ID, TEXT], [ID, "--source", TEXT, "Because."], [ID, SECRETS["DEPLOY_TOKEN"]]],
     "answers": [[]],
     "wait": [["--timeout", "0"], ["--rewake"]],
     "watch": [["--interval", "0.1"]],
@@ -88,13 +99,29 @@ CALLS: dict[str, list[list[str]]] = {
 }
 """How each command is called. What is not there yet when it is called fails, and that is looked through as well."""
 CLIENT = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
-REQUESTS: list[dict[str, Any]] = [
-    {"id": 1, "method": "initialize", "params": CLIENT},
-    {"method": "notifications/initialized"},
-    {"id": 2, "method": "tools/call", "params": {"name": "check_answers", "arguments": {}}},
-    {"id": 3, "method": "tools/call", "params": {"name": "ask_peer", "arguments": {"question": "Why?"}}},
-    {"id": 4, "method": "tools/call", "params": {"name": "check_questions", "arguments": {}}},
-]
+TOOLS: dict[str, list[dict[str, Any]]] = {
+    "check_answers": [{}, {"question_id": TEXT}],
+    "ask_peer": [{"question": "Why?"}, {"question": TEXT}, {"question": "Why?", "context_hint": TEXT}, {TEXT: TEXT}],
+    "check_questions": [{}, {"wait_seconds": TEXT}],
+    "answer_question": [
+        {"question_id": ID, "answer": "Because."},
+        {"question_id": ID, "answer": TEXT},
+        {"question_id": ID, "answer": "Because.", "sources": [TEXT]},
+    ],
+}
+"""How each tool is called. An argument that is refused comes back in no form either."""
+
+
+def requests() -> Iterator[dict[str, Any]]:
+    """Yield what a client sends, each tool and each prompt among it."""
+    yield {"id": 0, "method": "initialize", "params": CLIENT}
+    yield {"method": "notifications/initialized"}
+    called = [{"name": name, "arguments": each} for name, ways in TOOLS.items() for each in ways]
+    got = [{"name": name, "arguments": dict.fromkeys(each.arguments, "Why?")} for name, each in PROMPTS.items()]
+    for number, params in enumerate([*called, *got], 1):
+        yield {"id": number, "method": "tools/call" if params in called else "prompts/get", "params": params}
+
+
 CONTACTS_NOBODY = {"completion", "config", "demo", "invite", "leave", "outbox", "rooms", "schema", "serve", "token"}
 SHOWS_SECRETS = {"init", "invite", "token"}
 """The commands that are for showing a token or an invite."""
@@ -107,50 +134,20 @@ def forms(secret: str) -> set[str]:
     return {secret, quote(secret, safe=""), secret.rpartition("/")[2], secret.encode().hex(), *encoded}
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The mailbox that repeats what it is sent
-
-
-class _Parrot(BaseHTTPRequestHandler):
-    """Refuses everything, in the words of whoever asked."""
-
-    status = 401
-    """What it answers whoever has a login; whoever has none is asked for one."""
-
-    def _answer(self) -> None:
-        login = self.headers.get("Authorization") or self.headers.get("Proxy-Authorization") or "Basic "
-        status = 401 if login == "Basic " else self.status
-        words = base64.b64decode(login.removeprefix("Basic ")).decode()
-        said, encoded = f"{words} {login} {quote(words, safe='')} {self.path}", quote(words)
-        line = f"ERR {said}".encode()
-        body = b"001e# service=git-upload-pack\n0000%04x%b0000" % (len(line) + 4, line)
-        self.send_response(status, said)
-        for name in ("WWW-Authenticate", "Proxy-Authenticate"):
-            self.send_header(name, f'Basic realm="{said}"')
-        self.send_header("Location", f"http://{encoded}@127.0.0.1:9/{encoded}/{login[6:]}/info/refs")
-        ends = "application/x-git-upload-pack-advertisement" if status == 200 else "text/plain"
-        self.send_header("Content-Type", ends)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_GET = do_POST = do_CONNECT = _answer  # noqa: N815 - the library's names
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def parrot() -> Iterator[int]:
-    """Give the port of that mailbox, which is a proxy as well."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Parrot) as server:
-        threading.Thread(target=partial(server.serve_forever, 0.01), daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
+def forms_of_bytes(key: bytes) -> set[str]:
+    """Return how a key can be written."""
+    return {key.hex(), base64.b64encode(key).decode().rstrip("="), key.decode("latin-1"), repr(key)[2:-1]}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Everything that is looked through
+
+
+@pytest.fixture(scope="module")
+def parrot() -> Iterator[int]:
+    """Give the port of the mailbox that repeats what it is sent."""
+    with listening() as port:
+        yield port
 
 
 class Room:
@@ -160,17 +157,26 @@ class Room:
         self.folder = folder
         self._deeds = deeds
         self.git_config, self.login = home / ".gitconfig", home / "login"
+        self.key = ALICES.save(home / "keys")
         self._home = home
         self._patch = monkeypatch
         self.set(PEER_RELAY_HOME=str(folder / "alice"), PEER_RELAY_TIMEOUT="2", PEER_RELAY_PUSHES_PER_MINUTE="0")
-        self.invite = init(folder / "mailbox.git")
+        self.invite = init(folder / "mailbox.git", f"--sign={self.key}")
         self.rooms = Rooms(folder / "alice" / "saved-rooms")
         self.token = self.rooms.load("alice-bob").token
         self.set(PEER_RELAY_ROOM="alice-bob")
         self.other_token = app.new_token()
         self.rooms.save(SavedRoom(str(folder / "none.git"), self.other_token, "alice", "dora"), "spare")
         self.secrets = {name: forms(secret) for name, secret in SECRETS.items()}
-        self.secrets |= {"token": {self.token}, "other token": {self.other_token}, "invite": {self.invite}}
+        self.secrets |= {
+            "token": {self.token},
+            "other token": {self.other_token},
+            "invite": {self.invite},
+            "text": {TEXT},
+        }
+        self.secrets["signing key"] = set(self.key.read_text().split("\n")[3:-2])  # before is what all keys begin with
+        derived = [RoomKeys.from_token(each).mac_key for each in (self.token, self.other_token)]
+        self.secrets["derived key"] = {form for key in derived for form in forms_of_bytes(key)}
 
     def set(self, **variables: str) -> None:
         for name, value in variables.items():
@@ -197,7 +203,11 @@ class Room:
     def files(self) -> Iterator[tuple[Path, bytes]]:
         """Yield every file and what is in it, unpacked if it is an object of git; but not where secrets have to be."""
         for path in (*self.folder.rglob("*"), *self._home.rglob("*")):
-            if path.is_file() and path.parent != self.rooms.folder and path not in (self.git_config, self.login):
+            if (
+                path.is_file()
+                and path.parent != self.rooms.folder
+                and path not in (self.git_config, self.login, self.key)
+            ):
                 data = path.read_bytes()
                 with contextlib.suppress(zlib.error):
                     data += zlib.decompress(data)
@@ -226,7 +236,7 @@ def room(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         monkeypatch.setattr(module, "Lookout", partial(Lookout, sleep=stop))
     monkeypatch.setattr(waking, "time", SimpleNamespace(sleep=stop))
     monkeypatch.setattr(refreshing, "start", lambda _room: None)
-    for name in ("PEER_RELAY_GIT_PASSWORD", "GITHUB_TOKEN", "GH_TOKEN"):
+    for name in ("PEER_RELAY_GIT_PASSWORD", "GITHUB_TOKEN", "GH_TOKEN", "DEPLOY_TOKEN"):
         monkeypatch.setenv(name, SECRETS[name])
     for name in ("GIT_TRACE", "GIT_TRACE2_EVENT", "GIT_TRACE_SETUP"):
         monkeypatch.setenv(name, str(tmp_path / "trace"))
@@ -240,6 +250,10 @@ def room(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 def test_every_command_is_called() -> None:
     assert sorted(set(COMMANDS) - set(CALLS)) == []
+
+
+def test_every_tool_is_called() -> None:
+    assert set(TOOLS) == {face.name for face in FACES}
 
 
 @claim("secrets-never-shown", "I10")
@@ -277,7 +291,7 @@ def test_no_secret_comes_back_from_a_mailbox_that_repeats_what_it_is_sent(
     status, address = logins(room, parrot)[place]
     if place == "helper":
         monkeypatch.delenv("PEER_RELAY_GIT_PASSWORD")
-    monkeypatch.setattr(_Parrot, "status", status)
+    monkeypatch.setattr(Parrot, "status", status)
     room.set(PEER_RELAY_REMOTE=address)
     options = ("--verbose", "--json") if place == "insteadOf" else ("--verbose",)
     assert room.call(((name, CALLS[name][:1]) for name in CALLS if name not in CONTACTS_NOBODY), *options) == []
@@ -290,7 +304,7 @@ def test_no_secret_leaves_a_server_whose_mailbox_refuses(
     room: Room, parrot: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, address = logins(room, parrot)["address"]
-    monkeypatch.setattr(_Parrot, "status", 401)
+    monkeypatch.setattr(Parrot, "status", 401)
     room.set(PEER_RELAY_REMOTE=address)
     vectors, said = set[str](), ""
     with subprocess.Popen(
@@ -302,7 +316,7 @@ def test_no_secret_leaves_a_server_whose_mailbox_refuses(
     ) as server:
         assert server.stdin is not None
         assert server.stdout is not None
-        for request in REQUESTS:
+        for request in requests():
             server.stdin.write(json.dumps({"jsonrpc": "2.0", **request}) + "\n")
             server.stdin.flush()
             if "id" in request:
@@ -313,6 +327,27 @@ def test_no_secret_leaves_a_server_whose_mailbox_refuses(
     assert room.leaks("the server", said + rest + errors) == []
     assert (room.leaks("a process", "\n".join(vectors)), len(vectors) > 0) == ([], sys.platform == "linux")
     assert room.leaks_in_files() == []
+
+
+@claim("secrets-never-shown", "I10")
+def test_no_secret_is_in_the_record_of_a_bug_whatever_the_error_says(room: Room) -> None:
+    room.set(PEER_RELAY_REMOTE=f"https://me:{quote(SECRETS['address'], safe='')}@host.example/mailbox.git")
+    known = ("address", "PEER_RELAY_GIT_PASSWORD", "GITHUB_TOKEN", "GH_TOKEN", "DEPLOY_TOKEN")
+    words = [room.key.read_text(), json.dumps(room.key.read_text())]
+    for value in (*(SECRETS[name] for name in known), room.token, room.other_token, room.invite, TEXT):
+        words += [value, quote(value, safe=""), base64.b64encode(f"me:{value}".encode()).decode()]
+    for each in words:
+        with pytest.raises(RuntimeError) as failed:
+            fail(each)
+        record = Path(write_log(failed.value)).read_text()
+        assert (room.leaks(each, record), "in fail\n" in record) == ([], True)
+
+
+def fail(words: str) -> None:
+    try:
+        int(words)
+    except ValueError as error:
+        raise RuntimeError(words) from error
 
 
 def vectors_of(pid: int) -> Iterator[str]:
