@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from peer_relay.agents.registered import Registration
     from peer_relay.doctor.findings import Finding
 
+_FINDABLE = "Install peer-relay with `pipx install`, or add its folder to the PATH with which the agent is started."
+
 
 def check_agents(found: Sequence[Registration], search_path: str, launch: Launch) -> Finding:
     """Check that the server is registered in an agent, with a command that exists.
@@ -33,6 +35,8 @@ def check_agents(found: Sequence[Registration], search_path: str, launch: Launch
     if broken is not None:
         program = clean(broken.command[0]) if broken.command else "nothing"
         what = f"{_where(broken)} would start {program}, which is not there."
+        if broken.scope == "plugin":  # its files are none that a person edits
+            return warning(what, advice=_FINDABLE)
         return warning(what, fix=f"${{EDITOR:-vi}} {shlex.quote(str(broken.path))}")
     return ok(f"{listed(list(dict.fromkeys(map(_where, found))))}.")
 

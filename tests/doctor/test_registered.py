@@ -34,6 +34,12 @@ def test_a_command_that_is_not_there_is_named_with_the_file_to_mend(command: tup
     )
 
 
+def test_a_plugin_whose_program_is_not_found_sends_nobody_to_a_file() -> None:
+    found = check_agents([registered("peer-relay", "serve", scope="plugin")], "", LAUNCH)
+    assert found.what.endswith(" would start peer-relay, which is not there.")
+    assert (found.fix, found.advice is not None and "PATH" in found.advice) == (None, True)
+
+
 @pytest.mark.parametrize(("here", "agent"), [((), "claude"), (("gemini", "codex"), "codex")])
 def test_without_any_the_command_tells_the_agent_that_is_here(
     tmp_path: Path, here: tuple[str, ...], agent: str
