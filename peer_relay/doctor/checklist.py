@@ -12,6 +12,7 @@ from peer_relay.agents.registered import registrations
 from peer_relay.attempts import at_refreshing, at_telling
 from peer_relay.doctor import clocks, configured, folder, hooks, kept, mailbox, modes, registered, room, versions
 from peer_relay.doctor.findings import Check
+from peer_relay.doctor.signing import check_signing
 from peer_relay.doctor.topics import TOPICS
 from peer_relay.errors import PeerRelayError
 from peer_relay.git.environment import NetworkEnvironment
@@ -128,6 +129,7 @@ def _room(case: Case) -> Looks:
         "room": lambda: room.check_room(
             lambda: case.refreshed, case.chosen.config.peer_id, case.parts.keyring.pinned()
         ),
+        "signing": lambda: check_signing(case.parts.keyring, case.chosen.config.peer_id, case.deadline()),
         "history": lambda: room.check_history(case.refreshed, case.tip),
         "newest": lambda: clocks.check_newest(case.store, case.refreshed.snapshot, case.now_ms, case.deadline(3)),
     }

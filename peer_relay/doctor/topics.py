@@ -137,6 +137,13 @@ _ROOM = (
         operations=3,
     ),
     Topic(
+        "signing",
+        "Signatures",
+        "What has to be signed and cannot be stays queued on this machine.",
+        ("choice",),
+        operations=1,
+    ),
+    Topic(
         "history",
         "History",
         "A history that is not exactly what was verified is not read: somebody changed what must not change.",

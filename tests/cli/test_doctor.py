@@ -50,7 +50,7 @@ JUNK = "00000001-01KAN3X1Y00000000000000000-alice-question-00000000.json"
 IDS = [
     *("python", "packages", "clock", "variables", "surroundings", "rooms", "choice"),
     *("folder", "modes", "lock", "leftovers", "outbox", "outbox-files", "checkpoint", "clone"),
-    *("read", "write", "login", "latency", "public", "default-branch", "rules", "room", "history", "newest"),
+    *("read", "write", "login", "latency", "public", "default-branch", "rules", "room", "signing", "history", "newest"),
     *("agents", "hook"),
 ]
 """The ids of all checks, which programs rely on."""
@@ -411,7 +411,7 @@ def test_a_newcomer_is_told_to_join(home: Path, tmp_path: Path, monkeypatch: pyt
     ]
     assert lines[-2].startswith("skipped   State folder, Lock, Leftovers, ")
     assert lines[-2].endswith('Newest record: Not looked at, because of what was found at "Room to use".')
-    assert lines[-1] == "1 failure, 1 warning, 17 not looked at."
+    assert lines[-1] == "1 failure, 1 warning, 18 not looked at."
     assert list(home.rglob("peer-relay")) == []
 
 
