@@ -80,7 +80,7 @@ def join(*, remote: str | None, name: str | None, yes: bool, key_file: str | Non
 
 
 def _tell_of_keys(room: SavedRoom, key: tuple[str, PublicKey] | None, invite: Invite) -> None:
-    for sentence in told_of(room):
+    for sentence in told_of(room, key[1] if key else None):
         say(folded(sentence, sys.stdout))
     if room.signing is None or key is None or _is_pinned(key[1], invite.peer_id, invite.pins):
         return

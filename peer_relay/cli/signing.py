@@ -100,8 +100,13 @@ def as_objects(signing: Signing) -> Iterator[dict[str, Any]]:
         }
 
 
-def told_of(room: SavedRoom) -> Iterator[str]:
-    """Yield sentences about the keys of a room that was just opened or entered, and what is left to do."""
+def told_of(room: SavedRoom, own: PublicKey | None = None) -> Iterator[str]:
+    """Yield sentences about the keys of a room that was just opened or entered, and what is left to do.
+
+    Args:
+        room: as it is saved.
+        own: the key with which this machine signs from now on, if it was just chosen.
+    """
     signing = room.signing
     if signing is None:
         return
@@ -110,7 +115,7 @@ def told_of(room: SavedRoom) -> Iterator[str]:
     if signing.key_file is not None:
         yield f"What you write is signed with {signing.key_file}."
     for pin in mine:
-        yield f"Your key: {_read_aloud(pin)}"
+        yield f"{'Your key' if own in (pin.key, None) else 'A key of yours elsewhere'}: {_read_aloud(pin)}"
     for pin in other:
         yield f"{room.other_peer}'s key: {_read_aloud(pin)}"
     if not other:

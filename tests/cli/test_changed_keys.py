@@ -128,6 +128,8 @@ def test_a_second_machine_begins_with_a_key_that_the_others_know(
         keys(person, "--of", "bob", "--pin", OTHERS.public.line)
     entered = enter()
     assert (entered.exit_code, entered.stderr, "For your signatures to count" in entered.stdout) == (0, "", False)
+    assert f"\nYour key: {OTHERS.public.fingerprint}, " in entered.stdout
+    assert f"\nA key of yours elsewhere: {BOBS.public.fingerprint}, " in entered.stdout
     ask(second, "From the second machine?")
     ask(bob, "From the first one?")
     assert questions(alice) == (["From the second machine?", "From the first one?"], "")
