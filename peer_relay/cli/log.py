@@ -48,7 +48,14 @@ if TYPE_CHECKING:
 )
 @click.option("--open", "only_open", is_flag=True, help="Only questions without an answer.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="How many at most: 50 without --all.")
-@click.option("--markdown", "file", metavar="FILE", help="Write a transcript; - is standard output.")
+@click.option(
+    "--markdown",
+    "file",
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE]",
+    help="Write a transcript; to standard output if no file is named.",
+)
 def log(whole_history: bool, since_ms: int | None, only_open: bool, limit: int | None, file: str | None) -> None:  # noqa: FBT001 - click passes flags by name
     """Show the newest 50 questions and answers. The newest is last; times are this machine's.
 
