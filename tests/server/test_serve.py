@@ -280,6 +280,19 @@ def test_a_missing_setting_is_said_by_each_tool_and_once_on_standard_error(tmp_p
     assert session.stderr == "peer-relay: PEER_RELAY_REMOTE is not set. Set it.\n"
 
 
+def test_neither_a_setting_nor_what_was_read_changes_the_tools(tmp_path: Path) -> None:
+    Script(answers=1, questions=1).save(tmp_path)
+    listed: list[Any] = []
+    with start(tmp_path, setting_is_missing=True).initialize() as session:
+        listed.append(session.ask(request(1, "tools/list")))
+    with start(tmp_path).initialize() as session:
+        listed.append(session.ask(request(1, "tools/list")))
+        for number, tool in ((2, "check_questions"), (3, "check_answers")):
+            assert not session.ask(call(number, tool)).get("isError")
+        listed.append(session.ask(request(4, "tools/list")))
+    assert listed[0] == listed[1] == listed[2]
+
+
 @claim("I10")
 def test_the_text_of_an_unforeseen_exception_is_shown_to_nobody(tmp_path: Path) -> None:
     with start(tmp_path, crash=True).initialize() as session:
