@@ -3,9 +3,10 @@
 1. Nothing of the repository is kept from one time to the next but what its configuration says, by the bytes of that
    file: it is read anew each time, and taken apart if one byte of it is another one.
 2. A repository is plain where dulwich would find nothing but that in it: it has its objects and references in its own
-   folder, and its configuration names no extension, no working tree and no further file. Any other one, and whatever
-   cannot be read, is left to `Repo`, with its errors. Only a pipe in the place of a file of the repository is refused
-   before, which it would wait for without end, and a file that is far too large, which it would read whole.
+   folder, and its configuration names no extension and no working tree. Any other one, and whatever cannot be read, is
+   left to `Repo`, with its errors. Only a pipe in the place of a file of the repository is refused before, which it
+   would wait for without end, and a file that is far too large, which it would read whole.
+3. Its configuration includes no other file: who can write there could name any, and one without an end would be read.
 """
 
 from __future__ import annotations
@@ -54,6 +55,17 @@ class Parts:
         return self._config
 
 
+class _Whole(Repo):
+    """A repository of dulwich's whose configuration includes no other file (3)."""
+
+    def get_config(self) -> ConfigFile:
+        """Return what the repository's own configuration says."""
+        try:
+            return _parsed(_read_config(os.path.join(self.commondir(), "config")))
+        except FileNotFoundError:
+            return ConfigFile()
+
+
 class Opening:
     """The way to open one repository again and again.
 
@@ -76,9 +88,9 @@ class Opening:
             for name, most in MOST_BYTES.items():
                 _refuse_odd(f"{folder}/{name}", most)
         try:
-            return Repo(self._path)
+            return _Whole(self._path)
         except NotGitRepository:
-            return Repo(f"{self._path}.git")
+            return _Whole(f"{self._path}.git")
 
     def parts(self) -> Parts | Repo:
         """Open it for a look at a branch or a push.
@@ -96,13 +108,11 @@ class Opening:
     def _plain(self, path: str) -> ConfigFile | None:
         """Return what a configuration says, or None if it is none of a plain repository (2)."""
         try:
-            with open(path, "rb", buffering=0, opener=without_waiting) as file:
-                data = file.read(MOST_BYTES["config"] + 1)
+            data = _read_config(path)
         except NotAFile:
             raise
         except OSError:
             return None
-        check_file_size(len(data), MOST_BYTES["config"])
         if data != self._said[0]:
             self._said = data, _taken_apart(data)
         return self._said[1]
@@ -130,13 +140,24 @@ def _folder(path: str) -> str | None:
     return folder if is_one and not os.path.exists(f"{folder}/commondir") else None
 
 
+def _read_config(path: str) -> bytes:
+    with open(path, "rb", buffering=0, opener=without_waiting) as file:
+        data = file.read(MOST_BYTES["config"] + 1)
+    check_file_size(len(data), MOST_BYTES["config"])
+    return data
+
+
+def _parsed(data: bytes) -> ConfigFile:
+    return ConfigFile.from_file(BytesIO(data), expand_includes=False)
+
+
 def _taken_apart(data: bytes) -> ConfigFile | None:
     try:
-        config = ConfigFile.from_file(BytesIO(data))
+        config = _parsed(data)
     except ValueError:
         return None
     named = {section[0].lower() for section in config.sections()}
-    if named & {b"extensions", b"include", b"includeif"} or _value(config, b"worktree") is not None:
+    if b"extensions" in named or _value(config, b"worktree") is not None:
         return None
     return config if _value(config, b"repositoryformatversion") in (None, b"0") else None
 
