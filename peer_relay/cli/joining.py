@@ -22,7 +22,7 @@ from peer_relay.cli.pasting import is_cut, understand
 from peer_relay.cli.progress import Watcher, working
 from peer_relay.cli.prompts import agree, can_ask, complain, folded, read_hidden, remark
 from peer_relay.cli.registering import offer, register_option
-from peer_relay.cli.signing import as_objects, chosen_key, pin_command, sign_option, told_of
+from peer_relay.cli.signing import as_objects, chosen_key, pin_command, sign_option, told_of, with_own_key
 from peer_relay.cli.terminal import on_terminal
 from peer_relay.errors import InvalidInvite, LocalError, PeerRelayError, TransportError
 from peer_relay.keys import RoomKeys
@@ -154,14 +154,11 @@ def _enter(
         with working("Reading the room"):
             peers = app.inspect_room(config, surroundings(), Watcher()).peers
         other = peers[1] if peers[0] == invite.peer_id else peers[0]
-        if key is not None:
-            from peer_relay import pinning  # noqa: PLC0415 - only who signs needs it
-
-            signing = pinning.with_key(config, invite.peer_id, key[1], surroundings(), Watcher())
-        room = SavedRoom(place.address, invite.token, invite.peer_id, other, signing)
-        saved_as = settings.rooms.save(room, name)
-    if signing is not None:
-        _look_again(settings.config(room.remote, room.token, room.peer_id, signing))
+        with with_own_key(config, key, signing) as pinned:
+            room = SavedRoom(place.address, invite.token, invite.peer_id, other, pinned)
+            saved_as = settings.rooms.save(room, name)
+    if room.signing is not None:
+        _look_again(settings.config(room.remote, room.token, room.peer_id, room.signing))
     return room, saved_as
 
 

@@ -130,54 +130,58 @@ def _pin(ring: _Ring, peer: str, line: str, *, confirmed: bool) -> _Ring:
         remark(f"The key in words: {key.words}")
         if not agree(f"Does {peer} see the same words?", default=False):
             raise Failure("Nothing was pinned.")
-    return _change(ring, _with_key(ring, peer, key))
+    return _with_key(ring, peer, key, ring.signing.key_file)
 
 
 def _retire(ring: _Ring, fingerprint: str) -> _Ring:
     from peer_relay import pinning  # noqa: PLC0415 - it loads git, which showing keys does not need
 
-    found = (pin.key for pin in ring.signing.pins if pin.key.fingerprint == fingerprint and pin.until is None)
-    key = next(found, None)
+    counting = (pin.key for pin in ring.signing.pins if pin.key.fingerprint == fingerprint and pin.until is None)
+    key = next(counting, None)
     if key is None:
         raise Failure(f"No key {printable(fingerprint)} counts in this room. `peer-relay keys` lists those that do.")
     if pinning.signs_with(ring.signing, key, surroundings()):
         raise Failure("This machine signs with that key. Run `peer-relay keys --sign FILE` with another one first.")
-    with working("Reading the room"):
-        tip = pinning.look_afresh(ring.config, surroundings(), Watcher()).snapshot.tip
-    return _change(ring, ring.signing.with_retired(key, tip))
+    with working("Reading the room"), pinning.looking_afresh(ring.config, surroundings(), Watcher()) as found:
+        ring = _save(ring, ring.signing.with_retired(key, found.snapshot.tip))
+    return _looked_at(ring)
 
 
 def _sign_with(ring: _Ring, key_file: str) -> _Ring:
     path, key = chosen_key(ring.settings, key_file)
-    signing = replace(_with_key(ring, ring.room.peer_id, key), key_file=path)
-    ring = _change(ring, signing)
-    pin = next(pin for pin in signing.pins if (pin.peer, pin.key) == (ring.room.peer_id, key))
+    ring = _with_key(ring, ring.room.peer_id, key, path)
+    pin = next(pin for pin in ring.signing.pins if (pin.peer, pin.key) == (ring.room.peer_id, key))
     warn(f"{ring.room.other_peer} and each other machine of yours have to pin it: {pin_command(pin)}")
     return ring
 
 
-def _with_key(ring: _Ring, peer: str, key: PublicKey) -> Signing:
+def _with_key(ring: _Ring, peer: str, key: PublicKey, key_file: str | None) -> _Ring:
     from peer_relay import pinning  # noqa: PLC0415 - as above
 
-    with working("Reading the room"):
-        return pinning.with_key(ring.config, peer, key, surroundings(), Watcher())
+    pinned = pinning.with_key(ring.config, peer, key, surroundings(), Watcher())
+    with working("Reading the room"), pinned as signing:
+        ring = _save(ring, replace(signing, key_file=key_file))
+    return _looked_at(ring)
 
 
-def _change(ring: _Ring, signing: Signing) -> _Ring:
-    """Save what is pinned, and look at the room with it, because something may have waited for that."""
-    from peer_relay import pinning  # noqa: PLC0415 - as above
-
+def _save(ring: _Ring, signing: Signing) -> _Ring:
     def changed(now: Signing) -> Signing:
         if now != ring.signing:
             raise Failure("The keys of this room were changed meanwhile. Nothing was saved; run it again.")
         return signing
 
-    room = ring.settings.rooms.sign(ring.saved_as, changed)
+    return ring._replace(room=ring.settings.rooms.sign(ring.saved_as, changed))
+
+
+def _looked_at(ring: _Ring) -> _Ring:
+    """Look at the room with the keys that are saved now, because something may have waited for them."""
+    from peer_relay import pinning  # noqa: PLC0415 - as above
+
     with working("Reading the room"):
-        found = pinning.look_afresh(replace(ring.config, signing=signing), surroundings(), Watcher())
+        found = pinning.look_afresh(replace(ring.config, signing=ring.signing), surroundings(), Watcher())
     if found.refusal is not None:
         warn(str(found.refusal.error))
-    return ring._replace(room=room)
+    return ring
 
 
 def _show(room: SavedRoom) -> None:

@@ -30,7 +30,7 @@ from peer_relay.cli.pairing import (
 from peer_relay.cli.progress import Watcher, working
 from peer_relay.cli.prompts import ask, can_ask, folded, remark
 from peer_relay.cli.registering import offer, register_option
-from peer_relay.cli.signing import as_objects, chosen_key, pins_for, sign_option, told_of
+from peer_relay.cli.signing import as_objects, chosen_key, pins_for, sign_option, told_of, with_own_key
 from peer_relay.errors import OutcomeUnknown, PeerRelayError
 from peer_relay.git.remote import parse_remote
 from peer_relay.invite import Invite, format_invite
@@ -110,24 +110,23 @@ def init(
         other_peer=wanted.peer,
     )
     with nothing_left(settings, room.token, room.peer_id), _kept(settings.rooms, room, name), working("Opening it"):
-        room = _open(settings, room, key)
-    saved_as = settings.rooms.save(room, name)
+        room, saved_as = _open(settings, room, name, key)
     _tell(wanted, room, saved_as)
     offer(settings, saved_as, wanted.place.remote, register=register)
 
 
-def _open(settings: Settings, room: SavedRoom, key: tuple[str, PublicKey] | None) -> SavedRoom:
-    """Open the room, signed if there is a key, and return it with what is pinned for it."""
+def _open(
+    settings: Settings, room: SavedRoom, name: str | None, key: tuple[str, PublicKey] | None
+) -> tuple[SavedRoom, str]:
+    """Open the room, signed if there is a key, and save it with what is pinned; return it and its name."""
     signing = settings.rooms.signing_of(room.identity)
     if key is not None:
         signing = replace(signing or Signing(), key_file=key[0])
     config = settings.config(room.remote, room.token, room.peer_id, signing)
     app.create_room(config, room.other_peer, surroundings(), Watcher())
-    if key is not None:
-        from peer_relay import pinning  # noqa: PLC0415 - only who signs needs it
-
-        signing = pinning.with_key(config, room.peer_id, key[1], surroundings(), Watcher())
-    return replace(room, signing=signing)
+    with with_own_key(config, key, signing) as pinned:
+        room = replace(room, signing=pinned)
+        return room, settings.rooms.save(room, name)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

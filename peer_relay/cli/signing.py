@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from peer_relay.cli.ending import Failure
+from peer_relay.cli.progress import Watcher
 from peer_relay.clock import Clock
 from peer_relay.deadline import Deadline
 from peer_relay.errors import InvalidSetting
@@ -16,6 +18,7 @@ from peer_relay.settings import expand_home, surroundings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from peer_relay.config import RelayConfig
     from peer_relay.rooms import SavedRoom
     from peer_relay.settings import Settings
     from peer_relay.signing import Pin, Signing
@@ -50,6 +53,26 @@ def chosen_key(settings: Settings, key_file: str) -> tuple[str, PublicKey]:
     path = _given(key_file) if key_file else _usual()
     deadline = Deadline(settings.timeout, Clock().monotonic)
     return str(path), pinning.try_key(str(path), surroundings(), deadline)
+
+
+@contextlib.contextmanager
+def with_own_key(
+    config: RelayConfig, key: tuple[str, PublicKey] | None, signing: Signing | None
+) -> Iterator[Signing | None]:
+    """Yield what is pinned for a room with a key of this machine's; to be saved before the end of the block.
+
+    Args:
+        config: how the room is entered, with what is pinned for it and that key's file.
+        key: that key; None if none was given.
+        signing: what is pinned if there is no such key.
+    """
+    if key is None:
+        yield signing
+        return
+    from peer_relay import pinning  # noqa: PLC0415 - only who signs needs it
+
+    with pinning.with_key(config, config.peer_id, key[1], surroundings(), Watcher()) as pinned:
+        yield pinned
 
 
 def _usual() -> Path:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from peer_relay.rooms import Rooms
 from tests.claims import claim
+from tests.cli.people import init
 from tests.cli.support import run
 from tests.cli.test_signing import ask, keys, pair
 from tests.server.session import Client, call
@@ -133,3 +137,35 @@ def test_a_second_machine_begins_with_a_key_that_the_others_know(
     ask(second, "From the second machine?")
     ask(bob, "From the first one?")
     assert questions(alice) == (["From the second machine?", "From the first one?"], "")
+
+
+@claim("signed-by-the-pinned-key")
+@pytest.mark.parametrize("act", ["--pin", "--retire"])
+def test_what_comes_while_a_key_is_pinned_or_retired_is_not_shown_first_and_refused_ever_after(
+    alice: Person, bob: Person, mailbox: Path, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    if act == "--retire":
+        pair(alice, bob, mailbox, mailbox.parent)
+        keys(bob, "--of", "alice", "--pin", OTHERS.public.line)
+    else:
+        with alice:
+            invite = init(mailbox)
+        with bob:
+            assert run("join", given=invite).exit_code == 0
+        ask(alice, "Before?")
+    sign, shown = Rooms.sign, []
+
+    def slowly(*arguments: Any) -> Any:
+        ask(alice, "Meanwhile?")
+        another = [*SERVE[:-1], "questions"]
+        impatient = {**os.environ, "PEER_RELAY_TIMEOUT": "1"}
+        shown.append(subprocess.run(another, env=impatient, capture_output=True, text=True, check=False).stdout)
+        return sign(*arguments)
+
+    monkeypatch.setattr(Rooms, "sign", slowly)
+    key = {"--pin": ALICES.public.line, "--retire": ALICES.public.fingerprint}[act]
+    keys(bob, act, key)
+    assert (len(shown), "Meanwhile?" in shown[0]) == (1, False)
+    texts, said = questions(bob)
+    assert texts == ([] if act == "--retire" else ["Before?"])
+    assert "is not signed by the key that is pinned for alice" in said
