@@ -260,7 +260,7 @@ def _proofs(verdict: Verdict) -> Iterator[Proof]:
         ("records", _records(tally)),
         ("files", _files(tally)),
         ("bytes", "Each commit is byte for byte the one that its record demands: author, time, subject and trailers."),
-        ("macs", f"Every Room-Mac is right: each commit was made by a holder of the room token.{_signatures(tally)}"),
+        ("macs", f"Every Room-Mac is right: each commit was made by a holder of the room token.{_signatures(verdict)}"),
         ("authors", f"Nobody but {' and '.join(verdict.peers or ())} wrote; who asked did not answer."),
         ("order", "Every answer follows its question, and no question has a second one."),
     ):
@@ -301,13 +301,14 @@ def _files(tally: Tally) -> str:
     )
 
 
-def _signatures(tally: Tally) -> str:
-    unknown = tally.signed - tally.vouched
+def _signatures(verdict: Verdict) -> str:
+    unpinned = "" if verdict.pinned else " No key is pinned here, so nothing shows which of the two."
+    unknown = verdict.tally.signed - verdict.tally.vouched
     if not unknown:
-        return ""
+        return unpinned
     if unknown == 1:
-        return " 1 commit bears a signature, whose owner is not checked here."
-    return f" {unknown:,} commits bear signatures, whose owners are not checked here."
+        return f"{unpinned} 1 commit bears a signature, whose owner is not checked here."
+    return f"{unpinned} {unknown:,} commits bear signatures, whose owners are not checked here."
 
 
 def _vouched(verdict: Verdict) -> str:

@@ -90,7 +90,10 @@ def test_a_line_is_printed_for_each_thing_that_is_proved(mailbox: Room, state: P
         ),
         "proved  Each commit adds one file and changes no other.",
         "proved  Each commit is byte for byte the one that its record demands: author, time, subject and trailers.",
-        "proved  Every Room-Mac is right: each commit was made by a holder of the room token.",
+        (
+            "proved  Every Room-Mac is right: each commit was made by a holder of the room token. "
+            "No key is pinned here, so nothing shows which of the two."
+        ),
         "proved  Nobody but alice and bob wrote; who asked did not answer.",
         "proved  Every answer follows its question, and no question has a second one.",
         "proved  No id was used twice.",

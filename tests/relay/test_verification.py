@@ -88,7 +88,8 @@ def test_a_room_that_is_exact_is_proved_thing_by_thing() -> None:
         "limits.",
         "files": "Each commit adds one file and changes no other.",
         "bytes": "Each commit is byte for byte the one that its record demands: author, time, subject and trailers.",
-        "macs": "Every Room-Mac is right: each commit was made by a holder of the room token.",
+        "macs": "Every Room-Mac is right: each commit was made by a holder of the room token."
+        " No key is pinned here, so nothing shows which of the two.",
         "authors": "Nobody but alice and bob wrote; who asked did not answer.",
         "order": "Every answer follows its question, and no question has a second one.",
         "ids": "No id was used twice.",
@@ -109,13 +110,19 @@ def test_a_room_without_a_question_is_proved_too() -> None:
             1,
             1,
             "the archive commit takes",
-            " 1 commit bears a signature, whose owner is not checked here.",
+            (
+                " No key is pinned here, so nothing shows which of the two."
+                " 1 commit bears a signature, whose owner is not checked here."
+            ),
         ),
         (
             2,
             3,
             "each of the 2 archive commits takes",
-            " 3 commits bear signatures, whose owners are not checked here.",
+            (
+                " No key is pinned here, so nothing shows which of the two."
+                " 3 commits bear signatures, whose owners are not checked here."
+            ),
         ),
     ],
 )
