@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from peer_relay.keys import RoomKeys
 
 
+_ADVICE = "`peer-relay keys --sign FILE` takes the key of a file and pins it here; `peer-relay keys` shows what counts."
+
+
 @dataclass(frozen=True)
 class Keyring:
     """The keys of one room.
@@ -52,18 +55,18 @@ class Keyring:
         Raises:
             SigningFailed: a commit of that peer has to be signed, and this machine has no key that counts for it.
         """
-        signer = None if signing.key_file is None else Signer(signing.key_file, self.environ)
-        if signing.is_bound(author):
-            _check_counts(author, signing, signer)
-        return None if signer is None else partial(signer.sign, deadline=deadline)
+        if signing.key_file is None:
+            if signing.is_bound(author):
+                raise _without_key(author)
+            return None
+        signer = Signer(signing.key_file, self.environ)
+        key = signer.public_key()
+        if signing.is_bound(author) and key not in signing.keys_of(author):
+            reason = f"it is not a key that is pinned for {author}"
+            raise SigningFailed(key=signer.key_file, reason=reason, advice=_ADVICE)
+        return partial(signer.sign, deadline=deadline, key=key)
 
 
-def _check_counts(author: str, signing: Signing, signer: Signer | None) -> None:
-    advice = (
-        "`peer-relay keys --sign FILE` takes the key of a file and pins it here; `peer-relay keys` shows what counts."
-    )
-    if signer is None:
-        reason = f"there is none, and what {author} writes has to be signed"
-        raise SigningFailed(key="a key of this machine", reason=reason, advice=advice)
-    if signer.public_key() not in signing.keys_of(author):
-        raise SigningFailed(key=signer.key_file, reason=f"it is not a key that is pinned for {author}", advice=advice)
+def _without_key(author: str) -> SigningFailed:
+    reason = f"there is none, and what {author} writes has to be signed"
+    return SigningFailed(key="a key of this machine", reason=reason, advice=_ADVICE)

@@ -58,17 +58,18 @@ class Signer:
         )
         raise SigningFailed(key=self.key_file, reason="there is no public key in it or beside it", advice=advice)
 
-    def sign(self, content: bytes, deadline: Deadline) -> bytes:
+    def sign(self, content: bytes, deadline: Deadline, key: PublicKey | None = None) -> bytes:
         """Return the armoured signature of a content, which was checked.
 
         Args:
             content: what to sign.
             deadline: by when to return.
+            key: the one that has to sign, whatever is in the file by now; None for the one of the file.
 
         Raises:
             SigningFailed: it could not be made.
         """
-        key = self.public_key()
+        key = key or self.public_key()
         armoured = self._run(content, deadline).rstrip(b"\n")
         if not is_exact_signature(armoured) or not is_signed_by(armoured, content, [key]):
             raise SigningFailed(key=self.key_file, reason="what `ssh-keygen` made is not a signature by that key")

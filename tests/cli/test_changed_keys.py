@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -169,3 +170,23 @@ def test_what_comes_while_a_key_is_pinned_or_retired_is_not_shown_first_and_refu
     texts, said = questions(bob)
     assert texts == ([] if act == "--retire" else ["Before?"])
     assert "is not signed by the key that is pinned for alice" in said
+
+
+@pytest.mark.skipif(shutil.which("ssh-agent") is None, reason="there is no ssh-agent")
+@claim("signed-by-the-pinned-key")
+def test_a_key_that_is_in_the_agent_alone_signs(
+    alice: Person, bob: Person, mailbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair(alice, bob, mailbox, tmp_path)
+    socket = tmp_path / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL) as agent:
+        while not socket.exists():
+            assert agent.poll() is None
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        subprocess.run(["ssh-add", "-q", str(tmp_path / "alices")], check=True, timeout=30)
+        (tmp_path / "alices").unlink()
+        ask(alice, "By the agent?")
+        agent.kill()
+    with alice:
+        assert run("ask", "Without it?").exit_code == 5
+    assert questions(bob) == (["By the agent?"], "")
