@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from tests.servers import HttpServer, SshServer
 
 LIMIT_KIB = 64 << 10
-LIMIT_S = 4.0
-"""Of the processor, for four looks; none of them takes more than one second on a machine of its own."""
+LIMIT_S = 2.0
+"""Of the processor, for each look."""
 
 
 def made(path: Path) -> tuple[Room, str]:
