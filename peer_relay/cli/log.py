@@ -122,10 +122,12 @@ def _remarks(wanted: Wanted, selected: Selected) -> Iterator[str]:
 
 
 def _signed() -> Iterator[str]:
-    """Say of a room with pinned keys that it is one."""
+    """Say of a room with pinned keys that it is one; of any other, as most are, only if all is to be told."""
     signing = load_config(lambda _: None, manners().room).signing
     if signing is not None and signing.pins:
         yield f"what {' and '.join(signing.peers)} wrote since a key was pinned bears a signature by it."
+    elif manners().verbose:
+        yield "no key is pinned here, so nothing shows which of the two wrote what."
 
 
 def _peers(relay: Relay, exchanges: Sequence[Exchange]) -> list[str]:

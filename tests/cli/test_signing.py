@@ -309,6 +309,8 @@ def test_keys_of_a_room_without_any_and_what_cannot_be_done_with_them(alice: Per
             "No key is pinned for bob, so what bob writes need not be signed.\n"
         )
         assert run("keys", "--json").stdout == ""
+        assert "no key is pinned here, so nothing shows which of the two wrote what." in run("log", "--verbose").stderr
+        assert "key" not in run("log").stderr
         for arguments, words in (
             (("keys", "--pin", "ssh-dss AAAA"), "cannot be pinned: its kind is none of"),
             (("keys", "--pin", ALICES.public.line, "--of", "carol"), "must be alice or bob."),
