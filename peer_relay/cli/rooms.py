@@ -269,7 +269,8 @@ def leave(*, name: str | None, yes: bool, even_with_undelivered: bool) -> None:
     say(f"You have left the room of {room.peer_id} and {room.other_peer}. {_BACK}")
     for each in kept:
         say(f"This stays here, because it is nowhere else: {each}")
-    warn("an agent that is running keeps the room until it is started again.")
+    if room.signing is None:  # with keys, it reads them anew each time, and stops without them
+        warn("an agent that is running keeps the room until it is started again.")
 
 
 def _only(settings: Settings) -> str:

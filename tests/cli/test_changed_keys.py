@@ -111,6 +111,16 @@ def test_a_saved_room_that_is_lost_or_damaged_is_not_one_without_keys(
     assert questions(bob) == (["Signed?"], "")
 
 
+def test_a_server_stops_with_the_room_that_was_left(session: Client, alice: Person, bob: Person) -> None:
+    assert asked(session, 1, "Before?")["status"] == "delivered"
+    with alice:
+        left = run("leave", "--yes")
+    assert (left.exit_code, left.stderr) == (0, "")
+    assert "is no longer there" in json.dumps(session.ask(call(2, "check_answers")))
+    assert "is no longer there" in json.dumps(asked(session, 3, "After?"))
+    assert questions(bob) == (["Before?"], "")
+
+
 def test_a_second_machine_begins_with_a_key_that_the_others_know(
     alice: Person, bob: Person, mailbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
