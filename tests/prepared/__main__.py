@@ -41,7 +41,10 @@ def _wait_for_work(listener: socket.socket) -> dict[str, Any]:
 
     def tell_of_ends(*_: object) -> None:
         while askers:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:  # this interrupted itself, where it had the last of them and had not told it yet
+                return
             if pid == 0:
                 return
             with askers.pop(pid) as asker, contextlib.suppress(OSError):
